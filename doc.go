@@ -1,0 +1,2 @@
+// Package ringfence is the root of the project.
+package ringfence
