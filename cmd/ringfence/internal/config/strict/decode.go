@@ -146,7 +146,7 @@ func (d *decoder) list(node *yaml.Node, key string, f field) {
 		}
 		lines[item.Value] = item.Line
 	}
-	if err := bounds(float64(list.Len()), f.tag, "entries"); err != nil {
+	if err := count(list.Len(), f.tag); err != nil {
 		d.problem(node, key, err)
 		return
 	}
@@ -169,7 +169,7 @@ func (d *decoder) table(node *yaml.Node, key string, f field) {
 		d.value(value, itemKey, f.element(element))
 		table.SetMapIndex(reflect.ValueOf(name).Convert(f.Type().Key()), element)
 	})
-	if err := bounds(float64(table.Len()), f.tag, "entries"); err != nil {
+	if err := count(table.Len(), f.tag); err != nil {
 		d.problem(node, key, err)
 		return
 	}

@@ -19,7 +19,7 @@
 //	enum:"a|b"         the values that are allowed (of lists and maps: of each element)
 //	format:"name"      a check in Options.Formats (of lists and maps: of each element)
 //	keys:"name"        a check in Options.Formats for the keys of a map
-//	min:"1" max:"9"    bounds of a number, a duration or the length of a list or map
+//	min:"1" max:"9"    bounds of a number; min also of a duration, and of the length of a list or map
 //	is:"required"      the key must be given, and not as an empty string
 //
 // Fields are strings, booleans, integers, floats, time.Duration, types that

@@ -67,7 +67,7 @@ func (d *decoder) text(node *yaml.Node, f field) error {
 		return err
 	}
 	if f.CanInt() {
-		if err := bounds(float64(parsed.Elem().Int()), f.tag, ""); err != nil {
+		if err := bounds(float64(parsed.Elem().Int()), f.tag); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,8 @@ func boolean(node *yaml.Node, f field) error {
 var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
 func integer(node *yaml.Node, f field) error {
-	if node.ShortTag() != "!!int" {
+	tooLarge := node.ShortTag() == "!!float" && decimal.MatchString(node.Value)
+	if node.ShortTag() != "!!int" && !tooLarge {
 		return Invalidf(unquote(node), "a whole number is expected, not %s", describe(node))
 	}
 	if !decimal.MatchString(node.Value) {
@@ -123,7 +124,7 @@ func integer(node *yaml.Node, f field) error {
 	if err != nil {
 		return Invalidf("", "the number %s is too large", node.Value)
 	}
-	if err := bounds(float64(v), f.tag, ""); err != nil {
+	if err := bounds(float64(v), f.tag); err != nil {
 		return err
 	}
 	f.SetInt(v)
@@ -138,25 +139,35 @@ func float(node *yaml.Node, f field) error {
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
 		return Invalidf("write it in decimal digits", "%s is not a plain number", node.Value)
 	}
-	if err := bounds(v, f.tag, ""); err != nil {
+	if err := bounds(v, f.tag); err != nil {
 		return err
 	}
 	f.SetFloat(v)
 	return nil
 }
 
-// bounds checks the min and max tags; what names the things that are counted.
-func bounds(v float64, tag reflect.StructTag, what string) error {
-	if what != "" {
-		what = " " + what
-	}
+// bounds checks the min and max tags of a number.
+func bounds(v float64, tag reflect.StructTag) error {
 	if low := tag.Get("min"); low != "" && v < number(low) {
-		return Invalidf("", "must be at least %s%s, not %s", low, what, strconv.FormatFloat(v, 'f', -1, 64))
+		return Invalidf("", "must be at least %s, not %s", low, strconv.FormatFloat(v, 'f', -1, 64))
 	}
 	if high := tag.Get("max"); high != "" && v > number(high) {
-		return Invalidf("", "must be at most %s%s, not %s", high, what, strconv.FormatFloat(v, 'f', -1, 64))
+		return Invalidf("", "must be at most %s, not %s", high, strconv.FormatFloat(v, 'f', -1, 64))
 	}
 	return nil
+}
+
+// count checks the min tag of a list or a map.
+func count(n int, tag reflect.StructTag) error {
+	low := tag.Get("min")
+	if low == "" || float64(n) >= number(low) {
+		return nil
+	}
+	entries := "entries"
+	if low == "1" {
+		entries = "entry"
+	}
+	return Invalidf("", "needs at least %s %s", low, entries)
 }
 
 func number(text string) float64 {
@@ -180,7 +191,7 @@ func textual(node *yaml.Node, expected string) error {
 }
 
 func unquote(node *yaml.Node) string {
-	if decimal.MatchString(node.Value) {
+	if node.ShortTag() == "!!str" && decimal.MatchString(node.Value) {
 		return "remove the quotes"
 	}
 	return ""
