@@ -38,11 +38,9 @@ func (d *Daemon) short(alias short) {
 		d.doc.Add("listen", strict.Invalidf("remove one of them", "is short for http.listen, which is given in line %d", d.doc.At("http.listen").Line))
 		return
 	}
-	if alias.Listen == "" {
-		d.doc.Add("listen", strict.Invalidf("", "must not be empty"))
-		return
+	if alias.Listen != "" { // otherwise the decoder has found it wrong
+		d.HTTP.Listen = alias.Listen
 	}
-	d.HTTP.Listen = alias.Listen
 }
 
 // ref makes sure that exactly one key of source.ref is set.
@@ -113,7 +111,7 @@ func (d *Daemon) sourceContradictions() {
 		for _, key := range rule.keys {
 			if d.set(key) && !strings.Contains(" "+rule.schemes+" ", " "+scheme+" ") {
 				allowed := strings.ReplaceAll(rule.schemes, " ", ", ")
-				d.doc.Add(key, strict.Invalidf("for "+allowed+" only", "means nothing for a %s source.url", scheme))
+				d.doc.Add(key, strict.Invalidf("for "+allowed+" only", "means nothing with the scheme of source.url, %s", scheme))
 			}
 		}
 	}

@@ -14,7 +14,7 @@ type Daemon struct {
 	Instance string `key:"instance" format:"dnsLabel"`
 	// DataDir is the folder of the cache, which may be lost (default
 	// /var/lib/ringfence).
-	DataDir string `key:"dataDir" format:"file" is:"required"`
+	DataDir string `key:"dataDir" format:"file" is:"nonempty"`
 	// Source is the policy repository.
 	Source Source `key:"source"`
 	// Sync says how the cluster is made to match.
@@ -41,7 +41,7 @@ type Source struct {
 	Ref Ref `key:"ref"`
 	// Path is the folder in the repository that is the policy repository's root
 	// (default ".").
-	Path string `key:"path" is:"required" format:"path"`
+	Path string `key:"path" is:"nonempty" format:"path"`
 	// Poll is when the repository is asked for news (default "@every 30s").
 	Poll Schedule `key:"poll"`
 	// Auth names the files that hold the credentials.
@@ -67,7 +67,7 @@ type Ref struct {
 	// Semver is a constraint such as ">=1.2.0 <2"; the highest tag that meets it is followed.
 	Semver string `key:"semver" format:"semver"`
 	// Commit is a full commit hash.
-	Commit string `key:"commit" format:"commit"`
+	Commit string `key:"commit" is:"nonempty" format:"commit"`
 }
 
 // Auth is the "source.auth" section. Files are read whenever they are needed,
@@ -187,7 +187,7 @@ type LeaderElection struct {
 type HTTP struct {
 	// Listen serves the page, the API, /metrics and health (default
 	// 127.0.0.1:8080). "listen" at the top level is short for it.
-	Listen string `key:"listen" is:"required" format:"listen"`
+	Listen string `key:"listen" is:"nonempty" format:"listen"`
 	// MetricsListen serves /metrics and health elsewhere, instead of on Listen;
 	// "" (default) means on Listen.
 	MetricsListen string `key:"metricsListen" format:"listen"`
@@ -211,7 +211,7 @@ type Log struct {
 
 // short holds the keys at the top level that stand for others.
 type short struct {
-	Listen string `key:"listen" format:"listen"`
+	Listen string `key:"listen" is:"nonempty" format:"listen"`
 }
 
 // defaultDaemon returns the defaults; source.url has none.

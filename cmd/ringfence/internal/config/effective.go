@@ -13,6 +13,10 @@ import (
 // Keys that the daemon's file pins have a comment that says so.
 func (r *Repository) Tree() *yaml.Node {
 	tree := strict.Tree(nil, &header{APIVersion, kindRepository}, r)
+	strict.Comment(tree, "layout.cluster", "used if it exists")
+	if !r.GuardRequired() {
+		strict.Comment(tree, "layout.guard", "used if it exists")
+	}
 	for _, key := range r.pins {
 		strict.Comment(tree, key, "pinned by the daemon's file")
 	}

@@ -33,7 +33,7 @@ type sample struct {
 
 type inner struct {
 	Deep  deep   `key:"deep"`
-	Other string `key:"other"`
+	Other string `key:"other" is:"nonempty"`
 }
 
 type deep struct {
@@ -149,6 +149,7 @@ func TestProblems(t *testing.T) {
 		"merge key":        {"name: it\ninner:\n  <<: {other: x}\n", []string{`f.yaml:3:3: inner: YAML merge keys (<<) are not allowed (write the keys out)`}},
 		"a key of keys":    {"name: it\n? {a: b}\n: c\n", []string{`f.yaml:2:3: a key must be a plain word, not keys with values`}},
 		"required":         {"mode: apply\n", []string{`f.yaml:1:1: name: is required`}},
+		"nonempty":         {"name: it\ninner: {other: ''}\n", []string{`f.yaml:2:16: inner.other: must not be empty`}},
 		"required empty":   {"name: ''\n", []string{`f.yaml:1:7: name: must not be empty`}},
 		"required in list": {"name: it\nrules:\n- note: x\n", []string{`f.yaml:3:3: rules[0].kind: is required (allowed: x, y)`}},
 		"no value":         {"name: it\nmode:\ninner: ~\n", []string{`f.yaml:2:6: mode: has no value (leave the key out to get its default)`, `f.yaml:3:8: inner: has no value (leave the key out to get its default)`}},
@@ -180,14 +181,14 @@ func TestProblems(t *testing.T) {
 			`f.yaml:6:9: labels: needs at least 1 entry`,
 			`f.yaml:7:7: size: must be at least 2, not 1`,
 		}},
-		"above":        {"name: it\ncount: 10\nrate: a\n", []string{`f.yaml:2:8: count: must be at most 9, not 10`, `f.yaml:3:7: rate: a number is expected, not the string "a"`}},
-		"octal":        {"name: it\ncount: 010\n", []string{`f.yaml:2:8: count: 010 is not a plain whole number (write it in decimal digits, without leading zeros)`}},
-		"too large":    {"name: it\ncount: 99999999999999999999\n", []string{`f.yaml:2:8: count: the number 99999999999999999999 is too large`}},
-		"booleans":     {"name: it\non: 'true'\n", []string{`f.yaml:2:5: on: true or false is expected, not a string (remove the quotes)`}},
-		"yes":          {"name: it\non: yes\n", []string{`f.yaml:2:5: on: true or false is expected, not the string "yes" (allowed: true, false)`}},
-		"durations":    {"name: it\nwait: 30\n", []string{`f.yaml:2:7: wait: a duration is expected, not the bare number 30 (a number with its unit: 30s, 10m, 1h30m)`}},
-		"no duration":  {"name: it\nwait: soon\n", []string{`f.yaml:2:7: wait: "soon" is not a duration (a number with its unit: 30s, 10m, 1h30m)`}},
-		"text":         {"name: it\nsize: 1111\nranges: [x]\n", []string{`f.yaml:2:7: size: "1111" is no size (three digits at most)`, `f.yaml:3:10: ranges[0]: netip.ParsePrefix("x"): no '/'`}},
+		"above":       {"name: it\ncount: 10\nrate: a\n", []string{`f.yaml:2:8: count: must be at most 9, not 10`, `f.yaml:3:7: rate: a number is expected, not the string "a"`}},
+		"octal":       {"name: it\ncount: 010\n", []string{`f.yaml:2:8: count: 010 is not a plain whole number (write it in decimal digits, without leading zeros)`}},
+		"too large":   {"name: it\ncount: 99999999999999999999\n", []string{`f.yaml:2:8: count: the number 99999999999999999999 is too large`}},
+		"booleans":    {"name: it\non: 'true'\n", []string{`f.yaml:2:5: on: true or false is expected, not a string (remove the quotes)`}},
+		"yes":         {"name: it\non: yes\n", []string{`f.yaml:2:5: on: true or false is expected, not the string "yes" (allowed: true, false)`}},
+		"durations":   {"name: it\nwait: 30\n", []string{`f.yaml:2:7: wait: a duration is expected, not the bare number 30 (a number with its unit: 30s, 10m, 1h30m)`}},
+		"no duration": {"name: it\nwait: soon\n", []string{`f.yaml:2:7: wait: "soon" is not a duration (a number with its unit: 30s, 10m, 1h30m)`}},
+		"text":        {"name: it\nsize: 1111\nranges: [x]\n", []string{`f.yaml:2:7: size: "1111" is no size (three digits at most)`, `f.yaml:3:10: ranges[0]: netip.ParsePrefix("x"): no '/'`}},
 		"wrong shapes": {"name: {a: b}\nmodes: a\nlabels: [a]\ninner: x\nrules: {kind: x}\n", []string{
 			`f.yaml:1:7: name: a string is expected, not keys with values`,
 			`f.yaml:2:8: modes: a list is expected, not the string "a"`,

@@ -21,6 +21,7 @@
 //	keys:"name"        a check in Options.Formats for the keys of a map
 //	min:"1" max:"9"    bounds of a number; min also of a duration, and of the length of a list or map
 //	is:"required"      the key must be given, and not as an empty string
+//	is:"nonempty"      the key may be left out, but not given as an empty string
 //
 // Fields are strings, booleans, integers, floats, time.Duration, types that
 // implement encoding.TextMarshaler and encoding.TextUnmarshaler, structs

@@ -40,7 +40,7 @@ func (d *decoder) str(node *yaml.Node, f field) error {
 	if err := oneOf(node.Value, f.enum()); err != nil {
 		return err
 	}
-	if f.required() && node.Value == "" {
+	if f.nonempty() && node.Value == "" {
 		return Invalidf("", "must not be empty")
 	}
 	if err := d.format(f.tag.Get("format"), node.Value); err != nil {

@@ -17,6 +17,8 @@ func (f field) key() string { return f.tag.Get("key") }
 
 func (f field) required() bool { return f.tag.Get("is") == "required" }
 
+func (f field) nonempty() bool { return f.required() || f.tag.Get("is") == "nonempty" }
+
 func (f field) enum() []string {
 	if e := f.tag.Get("enum"); e != "" {
 		return strings.Split(e, "|")
