@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/ringfence/ringfence/kustomize"
 )
 
 // The mistakes of the published guide, as checks: each finds its own in article_test.go, which
@@ -62,17 +64,21 @@ func TestNoKeyTwice(t *testing.T) {
 func TestEveryPortOfTheQueue(t *testing.T) {
 	want := []int{5671, 5672, 15671, 15672}
 	for _, tenant := range exampleTenants {
-		for _, policy := range renderedPolicies(t, tenant) {
-			switch policy.Name {
-			case "rabbitmq":
-				require.Len(t, policy.Spec.Ingress, 1)
-				assert.Equal(t, want, portNumbers(policy.Spec.Ingress[0].Ports))
-			case "cloudify-manager":
-				require.Len(t, policy.Spec.Egress, 2)
-				assert.Equal(t, want, portNumbers(policy.Spec.Egress[1].Ports))
-			}
-		}
+		queue := policyNamed(t, tenant, "rabbitmq").Spec.Ingress
+		require.Len(t, queue, 1)
+		assert.Equal(t, want, portNumbers(t, queue[0].Ports))
+		manager := policyNamed(t, tenant, "cloudify-manager").Spec.Egress
+		require.Len(t, manager, 2)
+		assert.Equal(t, want, portNumbers(t, manager[1].Ports))
 	}
+}
+
+func policyNamed(t *testing.T, tenant, name string) networkingv1.NetworkPolicy {
+	t.Helper()
+	policies := renderedPolicies(t, tenant)
+	i := slices.IndexFunc(policies, func(p networkingv1.NetworkPolicy) bool { return p.Name == name })
+	require.GreaterOrEqual(t, i, 0, "%s has no policy %s", tenant, name)
+	return policies[i]
 }
 
 func specialStaysReachable(t *testing.T, policy networkingv1.NetworkPolicy) (found []string) {
@@ -131,8 +137,10 @@ func looseIn(rule string, peers []networkingv1.NetworkPolicyPeer) (found []strin
 	return found
 }
 
-func portNumbers(ports []networkingv1.NetworkPolicyPort) (numbers []int) {
+func portNumbers(t *testing.T, ports []networkingv1.NetworkPolicyPort) (numbers []int) {
+	t.Helper()
 	for _, port := range ports {
+		require.NotNil(t, port.Port)
 		numbers = append(numbers, port.Port.IntValue())
 	}
 	return numbers
@@ -157,18 +165,18 @@ func documents(data []byte) (objects []map[string]any, err error) {
 // namespace from other tenants by what no user can set, and has a verdict for everything.
 func TestGuardAgainstOtherTenants(t *testing.T) {
 	for _, tenant := range exampleTenants {
-		for _, object := range renderedTenant(t, tenant).Objects {
-			if object.GetName() != "ringfence.other-tenants" {
-				continue
-			}
-			spec, ok := object.Object["spec"].(map[string]any)
-			require.True(t, ok)
-			assert.Equal(t, "ringfence", spec["tier"])
-			assert.Equal(t, "all()", spec["selector"])
-			assert.Equal(t, []any{"Ingress", "Egress"}, spec["types"])
-			assert.Equal(t, guardRules("source"), spec["ingress"])
-			assert.Equal(t, guardRules("destination"), spec["egress"])
-		}
+		objects := renderedTenant(t, tenant).Objects
+		i := slices.IndexFunc(objects, func(o kustomize.Object) bool { return o.GetName() == "ringfence.other-tenants" })
+		require.GreaterOrEqual(t, i, 0, tenant)
+		assert.True(t, objects[i].Guard, tenant)
+		assert.Equal(t, map[string]any{
+			"tier":     "ringfence",
+			"order":    int64(100),
+			"selector": "all()",
+			"types":    []any{"Ingress", "Egress"},
+			"ingress":  guardRules("source"),
+			"egress":   guardRules("destination"),
+		}, objects[i].Object["spec"], tenant)
 	}
 }
 
