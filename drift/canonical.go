@@ -1,0 +1,216 @@
+package drift
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	calico "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
+	"github.com/projectcalico/api/pkg/defaults"
+	corev1 "k8s.io/api/core/v1"
+	networking "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	sigsjson "sigs.k8s.io/json"
+
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// tierLabel is put on every policy by Calico's API server and its admission
+// policies; it follows from spec.tier and is nobody's to set.
+const tierLabel = "projectcalico.org/tier"
+
+// defaultTier is the tier of a Calico policy that names none.
+const defaultTier = "default"
+
+// canonical returns the part of an object that a comparison looks at, in one
+// form for all spellings that the API server holds to be the same:
+//
+//   - metadata: name, namespace, labels, ownerReferences, finalizers, and of
+//     the annotations those that keep names (nil: none);
+//   - everything else but status, after the API server's defaulting.
+//
+// Defaulting is done by the Go types of the API itself. An object that has a
+// field unknown to them is compared as it is: a field that we do not know must
+// show as a difference, and not vanish in a conversion.
+func canonical(k kinds.Kind, u *unstructured.Unstructured, keep map[string]string) (map[string]any, error) {
+	body := maps.Clone(u.Object)
+	delete(body, "status")
+	delete(body, "metadata")
+	if typed := prototype(k); typed != nil {
+		if defaulted, ok, err := throughType(body, typed); err != nil {
+			return nil, fmt.Errorf("reading %s %s: %w", k.Kind, u.GetName(), err)
+		} else if ok {
+			body = defaulted
+		}
+	}
+	body["apiVersion"], body["kind"] = k.GroupVersion().String(), k.Kind
+	body["metadata"] = canonicalMeta(k, u, keep)
+	return dropNulls(body).(map[string]any), nil
+}
+
+// prototype returns an empty value of the kind's Go type; nil if there is none
+// with which a round trip would be safe.
+func prototype(k kinds.Kind) metav1.Object {
+	switch k.Group {
+	case kinds.GroupKubernetes:
+		return &networking.NetworkPolicy{}
+	case kinds.GroupCalico:
+		switch k.Kind {
+		case "NetworkPolicy":
+			return calico.NewNetworkPolicy()
+		case "GlobalNetworkPolicy":
+			return calico.NewGlobalNetworkPolicy()
+		case "StagedNetworkPolicy":
+			return calico.NewStagedNetworkPolicy()
+		case "StagedGlobalNetworkPolicy":
+			return calico.NewStagedGlobalNetworkPolicy()
+		case "StagedKubernetesNetworkPolicy":
+			return calico.NewStagedKubernetesNetworkPolicy()
+		case "NetworkSet":
+			return calico.NewNetworkSet()
+		case "GlobalNetworkSet":
+			return calico.NewGlobalNetworkSet()
+		case "Tier":
+			return calico.NewTier()
+		}
+	}
+	return nil
+}
+
+// throughType sends body through the Go type and its defaulting. It answers
+// false if the type does not know every field of body.
+func throughType(body map[string]any, typed metav1.Object) (map[string]any, bool, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, false, err
+	}
+	if strict, err := sigsjson.UnmarshalStrict(raw, typed); err != nil || len(strict) > 0 {
+		return nil, false, nil //nolint:nilerr // what the type cannot hold is compared as it is
+	}
+	applyDefaults(typed)
+	if raw, err = json.Marshal(typed); err != nil {
+		return nil, false, err
+	}
+	var out map[string]any
+	if err := sigsjson.UnmarshalCaseSensitivePreserveInts(raw, &out); err != nil {
+		return nil, false, err
+	}
+	delete(out, "metadata")
+	delete(out, "status")
+	return out, true, nil
+}
+
+// applyDefaults does what the API servers do on a write. Sources:
+// kubernetes/pkg/apis/networking/v1/defaults.go; projectcalico/api
+// pkg/defaults and the schema defaults of Tier; calico-api.md §2.1.
+func applyDefaults(typed metav1.Object) {
+	switch o := typed.(type) {
+	case *networking.NetworkPolicy:
+		defaultNetworkPolicy(&o.Spec)
+	case *calico.NetworkPolicy:
+		o.Spec.Tier = or(o.Spec.Tier, defaultTier)
+	case *calico.GlobalNetworkPolicy:
+		o.Spec.Tier = or(o.Spec.Tier, defaultTier)
+	case *calico.StagedNetworkPolicy:
+		o.Spec.Tier = or(o.Spec.Tier, defaultTier)
+	case *calico.StagedGlobalNetworkPolicy:
+		o.Spec.Tier = or(o.Spec.Tier, defaultTier)
+	case *calico.Tier:
+		if o.Spec.Order == nil {
+			order := calico.DefaultTierOrder
+			o.Spec.Order = &order
+		}
+		if o.Spec.DefaultAction == nil {
+			deny := calico.Deny
+			o.Spec.DefaultAction = &deny
+		}
+	}
+	// An error only says that the type has no further defaults.
+	_, _ = defaults.Default(typed)
+}
+
+func defaultNetworkPolicy(spec *networking.NetworkPolicySpec) {
+	if len(spec.PolicyTypes) == 0 {
+		spec.PolicyTypes = []networking.PolicyType{networking.PolicyTypeIngress}
+		if len(spec.Egress) > 0 {
+			spec.PolicyTypes = append(spec.PolicyTypes, networking.PolicyTypeEgress)
+		}
+	}
+	for i := range spec.Ingress {
+		defaultPorts(spec.Ingress[i].Ports)
+	}
+	for i := range spec.Egress {
+		defaultPorts(spec.Egress[i].Ports)
+	}
+}
+
+func defaultPorts(ports []networking.NetworkPolicyPort) {
+	for i := range ports {
+		if ports[i].Protocol == nil {
+			tcp := corev1.ProtocolTCP
+			ports[i].Protocol = &tcp
+		}
+	}
+}
+
+func canonicalMeta(k kinds.Kind, u *unstructured.Unstructured, keep map[string]string) map[string]any {
+	meta := map[string]any{"name": u.GetName()}
+	if k.Namespaced {
+		meta["namespace"] = u.GetNamespace()
+	}
+	labels := map[string]any{}
+	for key, value := range u.GetLabels() {
+		if key != tierLabel {
+			labels[key] = value
+		}
+	}
+	if len(labels) > 0 {
+		meta["labels"] = labels
+	}
+	annotations := map[string]any{}
+	for key, value := range u.GetAnnotations() {
+		if _, ok := keep[key]; ok {
+			annotations[key] = value
+		}
+	}
+	if len(annotations) > 0 {
+		meta["annotations"] = annotations
+	}
+	for _, key := range []string{"ownerReferences", "finalizers"} {
+		if list, ok, _ := unstructured.NestedSlice(u.Object, "metadata", key); ok && len(list) > 0 {
+			meta[key] = list
+		}
+	}
+	return meta
+}
+
+// dropNulls returns v without map entries that are null, which the API server
+// drops too. It copies what it changes.
+func dropNulls(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			if value != nil {
+				out[key] = dropNulls(value)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, value := range v {
+			out[i] = dropNulls(value)
+		}
+		return out
+	default:
+		return v
+	}
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}

@@ -1,0 +1,199 @@
+package drift
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// Wanted is one object as Git says it, ready to be compared many times. It is
+// immutable and safe for concurrent use.
+type Wanted struct {
+	kustomize.Object
+	// ID names the object.
+	ID ID
+
+	canonical func() (map[string]any, error)
+}
+
+// NewWanted prepares a rendered object for comparison.
+func NewWanted(o kustomize.Object) *Wanted {
+	w := &Wanted{Object: o, ID: IDOf(o)}
+	w.canonical = sync.OnceValues(func() (map[string]any, error) {
+		return canonical(o.Kind, o.Unstructured, o.GetAnnotations())
+	})
+	return w
+}
+
+// SameAs says whether both are the same object with the same content.
+func (w *Wanted) SameAs(other *Wanted) bool {
+	if other == nil || w.ID != other.ID {
+		return false
+	}
+	if w == other || w.Unstructured == other.Unstructured {
+		return true
+	}
+	return reflect.DeepEqual(w.Object.Object, other.Object.Object)
+}
+
+// Fields returns where the live object differs from what is wanted, sorted by
+// path; none means that they are equal. For a Namespace only what Git says of
+// it is looked at, since others rightly add to it.
+func (w *Wanted) Fields(live *Observed) ([]Field, error) {
+	want, err := w.canonical()
+	if err != nil {
+		return nil, err
+	}
+	got, err := canonical(w.ID.Kind, live.Unstructured, w.GetAnnotations())
+	if err != nil {
+		return nil, err
+	}
+	d := differ{partial: w.ID.Kind == kinds.Namespace}
+	d.maps("", want, got)
+	slices.SortFunc(d.fields, func(a, b Field) int { return cmp.Compare(a.Path, b.Path) })
+	return d.fields, nil
+}
+
+// Compare returns every difference between what is wanted in one namespace (or
+// of the cluster-scoped kinds) and what is live there, in a stable order:
+// missing and modified in the order of wanted, then extra by kind and name.
+// Live objects for which ignored answers true are never extra.
+func Compare(wanted []*Wanted, live []*Observed, ignored func(*Observed) bool) ([]Difference, error) {
+	byID := make(map[ID]*Observed, len(live))
+	for _, o := range live {
+		byID[o.ID] = o
+	}
+	var out []Difference
+	for _, w := range wanted {
+		o := byID[w.ID]
+		if o == nil {
+			out = append(out, Difference{ID: w.ID, Type: Missing, Effect: EffectUnknown, Want: w})
+			continue
+		}
+		delete(byID, w.ID)
+		fields, err := w.Fields(o)
+		if err != nil {
+			return nil, fmt.Errorf("comparing %s: %w", w.ID, err)
+		}
+		if len(fields) > 0 {
+			out = append(out, Difference{
+				ID: w.ID, Type: Modified, Effect: EffectUnknown, Fields: fields,
+				Writers: writers(o.Unstructured, fields), Want: w, Got: o.Unstructured, Seen: o.Seen,
+			})
+		}
+	}
+	first := len(out)
+	for _, o := range byID {
+		if o.ID.Kind == kinds.Namespace || ignored != nil && ignored(o) {
+			continue
+		}
+		out = append(out, Difference{
+			ID: o.ID, Type: Extra, Effect: EffectUnknown,
+			Writers: writers(o.Unstructured, nil), Got: o.Unstructured, Seen: o.Seen,
+		})
+	}
+	slices.SortFunc(out[first:], func(a, b Difference) int { return cmp.Compare(a.ID.String(), b.ID.String()) })
+	return out, nil
+}
+
+// differ gathers the places at which two canonical objects differ.
+type differ struct {
+	fields []Field
+	// partial: keys that only the live side has are not looked at.
+	partial bool
+}
+
+func (d *differ) values(path string, want, got any) {
+	if w, ok := want.(map[string]any); ok {
+		if g, ok := got.(map[string]any); ok {
+			d.maps(path, w, g)
+			return
+		}
+	}
+	if w, ok := want.([]any); ok {
+		if g, ok := got.([]any); ok {
+			d.lists(path, w, g)
+			return
+		}
+	}
+	if !equal(want, got) {
+		d.fields = append(d.fields, Field{Path: path, Want: want, Got: got})
+	}
+}
+
+func (d *differ) maps(path string, want, got map[string]any) {
+	for key, w := range want {
+		d.values(join(path, key), w, got[key])
+	}
+	if d.partial {
+		return
+	}
+	for key, g := range got {
+		if _, ok := want[key]; !ok {
+			d.fields = append(d.fields, Field{Path: join(path, key), Got: g})
+		}
+	}
+}
+
+func (d *differ) lists(path string, want, got []any) {
+	for i := range max(len(want), len(got)) {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case i >= len(want):
+			d.fields = append(d.fields, Field{Path: at, Got: got[i]})
+		case i >= len(got):
+			d.fields = append(d.fields, Field{Path: at, Want: want[i]})
+		default:
+			d.values(at, want[i], got[i])
+		}
+	}
+}
+
+// equal compares two JSON values; numbers by value, whatever their Go type.
+func equal(a, b any) bool {
+	if x, ok := number(a); ok {
+		y, ok := number(b)
+		return ok && x == y
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	if needsQuotes(key) {
+		return fmt.Sprintf("%s[%q]", path, key)
+	}
+	return path + "." + key
+}
+
+// needsQuotes is true for map keys such as label names, in which a dot or a
+// slash would be read as a step of the path.
+func needsQuotes(key string) bool {
+	for _, r := range key {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-':
+		default:
+			return true
+		}
+	}
+	return key == ""
+}

@@ -1,0 +1,99 @@
+package drift
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// Type says in what way Git and the cluster differ about one object.
+type Type string
+
+// The types of difference, as in metrics and in /api/v1/drift.
+const (
+	Missing  Type = "missing"  // Git has it, the cluster does not
+	Modified Type = "modified" // both have it; a field differs, or was added
+	Extra    Type = "extra"    // the cluster has it, Git does not
+)
+
+// Types returns every Type, for metrics that show a zero from the start.
+func Types() []Type { return []Type{Missing, Modified, Extra} }
+
+// Effect is what a difference does to traffic.
+type Effect string
+
+// EffectUnknown is the only effect until drift/reach evaluates policies.
+const EffectUnknown Effect = "unknown"
+
+// ID names one object: its kind, its namespace ("" if cluster-scoped) and name.
+type ID struct {
+	Kind      kinds.Kind
+	Namespace string
+	Name      string
+}
+
+// String returns the ID as people write it: "NetworkPolicy.networking.k8s.io
+// caas-acme/deny-all".
+func (id ID) String() string {
+	kind := id.Kind.Kind
+	if id.Kind.Group != "" {
+		kind += "." + id.Kind.Group
+	}
+	if id.Namespace == "" {
+		return kind + " " + id.Name
+	}
+	return kind + " " + id.Namespace + "/" + id.Name
+}
+
+// IDOf returns the ID of a rendered object. A cluster-scoped object has no
+// namespace, whatever its metadata says.
+func IDOf(o kustomize.Object) ID {
+	id := ID{Kind: o.Kind, Name: o.GetName()}
+	if o.Kind.Namespaced {
+		id.Namespace = o.GetNamespace()
+	}
+	return id
+}
+
+// Field is one place at which Git and the cluster differ.
+type Field struct {
+	// Path is the place, as "spec.ingress[0].ports[1].port".
+	Path string `json:"path"`
+	// Want is what Git says; nil if Git says nothing.
+	Want any `json:"want"`
+	// Got is what the cluster holds; nil if it holds nothing.
+	Got any `json:"got"`
+}
+
+// Writer is a field manager that stands behind a difference.
+type Writer struct {
+	// Name is the manager's name in managedFields.
+	Name string `json:"name"`
+	// Operation is Apply or Update.
+	Operation string `json:"operation"`
+	// Time is when the manager last wrote; zero if the server does not say.
+	Time time.Time `json:"time"`
+}
+
+// Difference is one object about which Git and the cluster differ.
+type Difference struct {
+	ID     ID
+	Type   Type
+	Effect Effect
+	// Fields are the places that differ, sorted by path; for Missing and Extra
+	// there are none: the whole object is the difference.
+	Fields []Field
+	// Writers are the field managers, other than our own, that hold the
+	// differing fields (for Extra: all). Empty if managedFields say nothing.
+	Writers []Writer
+	// Want is Git's side; nil for Extra.
+	Want *Wanted
+	// Got is the live object; nil for Missing. It must not be changed.
+	Got *unstructured.Unstructured
+	// Seen is when the live change behind the difference reached this process;
+	// zero if it was there before (found while starting).
+	Seen time.Time
+}

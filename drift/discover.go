@@ -1,0 +1,152 @@
+package drift
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// nativeDefinition is the CRD that exists exactly where Calico's v3 kinds are
+// served without Calico's own API server.
+const nativeDefinition = "networkpolicies." + kinds.GroupCalico
+
+// discover asks which kinds are served, starts a watch for the new ones and
+// ends those of kinds that are gone. A group that does not answer is neither:
+// its kinds stay as they are, and those not yet watched are blind.
+func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
+	served, unknown := c.served(ctx)
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // being stopped is not a fault
+	}
+	native := c.askNative(ctx)
+	c.mu.Lock()
+	changed := !c.found
+	c.found = c.found || len(unknown) == 0
+	c.native = native
+	c.blind = map[kinds.Kind]string{}
+	for k, reason := range unknown {
+		if c.watched[k] == nil {
+			c.blind[k] = reason
+		}
+	}
+	for k := range served {
+		if c.watched[k] == nil {
+			changed = true
+			watchCtx, cancel := context.WithCancel(ctx)
+			w := &watched{kind: k, cluster: c, cancel: cancel, store: newStore(k, c.config.Changed)}
+			c.watched[k] = w
+			c.config.Metrics.watch(k, false)
+			wg.Go(func() { w.run(watchCtx) })
+		}
+	}
+	for k, w := range c.watched {
+		if _, unsure := unknown[k]; !served[k] && !unsure {
+			changed = true
+			w.cancel()
+			delete(c.watched, k)
+			c.config.Metrics.unwatch(k)
+			c.config.Log.Warn("a guarded kind is no longer served", "object", label(k))
+		}
+	}
+	c.mu.Unlock()
+	if changed {
+		c.config.Health()
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("discovering the served kinds: %d unknown", len(unknown))
+	}
+	return nil
+}
+
+// served asks discovery once per API group and version.
+func (c *Cluster) served(ctx context.Context) (served map[kinds.Kind]bool, unknown map[kinds.Kind]string) {
+	served, unknown = map[kinds.Kind]bool{}, map[kinds.Kind]string{}
+	groups := map[schema.GroupVersion][]kinds.Kind{}
+	for _, k := range append(kinds.Guarded(), kinds.Namespace) {
+		groups[k.GroupVersion()] = append(groups[k.GroupVersion()], k)
+	}
+	for gv, members := range groups {
+		if ctx.Err() != nil {
+			return served, unknown
+		}
+		list, err := c.config.Discovery.ServerResourcesForGroupVersion(gv.String())
+		switch {
+		case apierrors.IsNotFound(err):
+			continue
+		case err != nil:
+			for _, k := range members {
+				unknown[k] = "asking the API server: " + err.Error()
+			}
+			continue
+		}
+		names := map[string]bool{}
+		for _, r := range list.APIResources {
+			names[r.Name] = true
+		}
+		for _, k := range members {
+			if names[k.Resource] {
+				served[k] = true
+			}
+		}
+	}
+	return served, unknown
+}
+
+func (c *Cluster) askNative(ctx context.Context) bool {
+	_, err := c.config.Metadata.Resource(definitions).Get(ctx, nativeDefinition, metav1.GetOptions{})
+	return err == nil
+}
+
+// watchDefinitions makes an occasion whenever a CustomResourceDefinition
+// changes. It keeps nothing: the answer is always asked anew.
+func (c *Cluster) watchDefinitions(ctx context.Context, occasion chan<- struct{}) {
+	for ctx.Err() == nil {
+		w, err := c.config.Metadata.Resource(definitions).Watch(ctx, metav1.ListOptions{})
+		if err == nil {
+			for range w.ResultChan() {
+				// The API server serves a new kind a moment after its
+				// definition; a burst of definitions is one occasion.
+				wait(ctx, 500*time.Millisecond)
+				drain(w.ResultChan())
+				select {
+				case occasion <- struct{}{}:
+				default:
+				}
+			}
+			w.Stop()
+		}
+		wait(ctx, 5*time.Second)
+	}
+}
+
+func drain[T any](c <-chan T) {
+	for {
+		select {
+		case _, ok := <-c:
+			if !ok {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// wait pauses for d, or until ctx is done.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,26 @@
+// Package drift compares what Git says with what the cluster holds.
+//
+// It guarantees a closed world for the guarded kinds (package kinds): a
+// guarded object that is live is either exactly what Git says of it, field for
+// field after the API server's own defaulting and whoever wrote the field, or
+// it is a [Difference]: missing, modified or extra. Fields that another field
+// manager added count, which is where tools that compare only the fields they
+// own are blind.
+//
+// [Cluster] holds the live side: one unfiltered watch per served kind, kept in
+// memory, so that a steady cluster costs no request per object. It says when a
+// kind cannot be seen ([Cluster.Blind]); what cannot be seen is never called
+// missing. [Compare] is a pure function of the two sides. [Ledger] remembers
+// since when each difference stands and which ones were corrected lately.
+//
+// It never writes to the cluster and knows nothing of how that is done.
+//
+// Limitations: the effect of a difference on traffic is [EffectUnknown] until
+// drift/reach exists. Kinds whose Go types are not linked in
+// (policy.networking.k8s.io) are compared as they were sent, without defaulting.
+//
+// Rejected: comparing by server-side dry-run (a request per object, and blind
+// to fields that others added); comparing by managedFields (they can be wiped,
+// and Calico's older API hides writes from them); shared informers (their store
+// cannot be told of our own writes, so that a round would act on stale state).
+package drift

@@ -1,0 +1,157 @@
+package drift
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// correctedLife is how long a corrected difference stays listed.
+const correctedLife = 15 * time.Minute
+
+// Hold says why a difference is not corrected.
+type Hold string
+
+// The reasons for which a difference stands.
+const (
+	NotHeld Hold = ""       // it is being corrected, or is one that is only ever reported
+	Report  Hold = "report" // the mode says to report only
+	Fight   Hold = "fight"  // someone keeps changing it back: the next correction waits
+)
+
+// Entry is one difference with its history.
+type Entry struct {
+	Difference
+	// Tenant owns the namespace; "" for cluster-scoped objects.
+	Tenant string
+	// Since is when the difference was first seen by this process.
+	Since time.Time
+	// Corrected is when it was undone; zero while it stands.
+	Corrected time.Time
+	// Held says why it is not corrected.
+	Held Hold
+}
+
+// Ledger remembers the state of every difference: since when it stands, whether
+// it was corrected. It is safe for concurrent use; one tenant must be recorded
+// by one goroutine at a time.
+type Ledger struct {
+	metrics *Metrics
+	now     func() time.Time
+
+	mu        sync.Mutex
+	standing  map[string]map[key]*Entry // by tenant
+	corrected []*Entry                  // oldest first
+	last      map[string]time.Time      // by tenant: the last detection
+}
+
+type key struct {
+	id ID
+	t  Type
+}
+
+// NewLedger returns an empty ledger. Metrics may be nil.
+func NewLedger(m *Metrics) *Ledger {
+	if m == nil {
+		m = NewMetrics(nil)
+	}
+	l := &Ledger{metrics: m, now: time.Now, standing: map[string]map[key]*Entry{}, last: map[string]time.Time{}}
+	m.ledger.Store(l)
+	return l
+}
+
+// Record takes in all differences that stand for a tenant now and returns those
+// that did not stand before. Differences that it knew and that are not among
+// them have gone by themselves.
+func (l *Ledger) Record(tenant string, now []Difference, held func(Difference) Hold) []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.standing[tenant]
+	after := make(map[key]*Entry, len(now))
+	var fresh []Entry
+	for _, d := range now {
+		k := key{d.ID, d.Type}
+		e := &Entry{Difference: d, Tenant: tenant, Since: l.now()}
+		if held != nil {
+			e.Held = held(d)
+		}
+		if old := before[k]; old != nil {
+			e.Since, e.Seen = old.Since, old.Seen
+		} else {
+			l.last[tenant] = e.Since
+			l.metrics.detectedOne(e)
+			fresh = append(fresh, *e)
+		}
+		after[k] = e
+	}
+	l.standing[tenant] = after
+	if len(after) == 0 {
+		delete(l.standing, tenant)
+	}
+	return fresh
+}
+
+// Correct notes that the difference was undone.
+func (l *Ledger) Correct(tenant string, d Difference) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := key{d.ID, d.Type}
+	e := l.standing[tenant][k]
+	if e == nil {
+		return
+	}
+	delete(l.standing[tenant], k)
+	if len(l.standing[tenant]) == 0 {
+		delete(l.standing, tenant)
+	}
+	done := *e
+	done.Corrected, done.Held = l.now(), NotHeld
+	l.corrected = append(l.expire(), &done)
+	l.metrics.correctedOne(&done)
+}
+
+// Forget drops everything about a tenant that is gone.
+func (l *Ledger) Forget(tenant string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.standing, tenant)
+	delete(l.last, tenant)
+}
+
+// Entries returns every difference that stands and those corrected within the
+// last 15 minutes, standing ones first, then by tenant, object and type.
+func (l *Ledger) Entries() []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []Entry
+	for _, entries := range l.standing {
+		for _, e := range entries {
+			out = append(out, *e)
+		}
+	}
+	slices.SortFunc(out, compareEntries)
+	first := len(out)
+	l.corrected = l.expire()
+	for _, e := range l.corrected {
+		out = append(out, *e)
+	}
+	slices.SortStableFunc(out[first:], func(a, b Entry) int { return b.Corrected.Compare(a.Corrected) })
+	return out
+}
+
+// Standing returns how many differences stand for the tenant.
+func (l *Ledger) Standing(tenant string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.standing[tenant])
+}
+
+func (l *Ledger) expire() []*Entry {
+	limit := l.now().Add(-correctedLife)
+	return slices.DeleteFunc(l.corrected, func(e *Entry) bool { return e.Corrected.Before(limit) })
+}
+
+func compareEntries(a, b Entry) int {
+	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.ID.String(), b.ID.String()), cmp.Compare(a.Type, b.Type))
+}

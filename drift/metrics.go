@@ -1,0 +1,157 @@
+package drift
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// Metrics are the drift families of SPEC §7. Gauges about differences are read
+// from the ledger at each scrape, so that series of tenants that are gone
+// disappear by themselves.
+type Metrics struct {
+	detected, corrected   *prometheus.CounterVec
+	detection, correction prometheus.Histogram
+	fights                prometheus.Gauge
+	synced                *prometheus.GaugeVec
+	auditSuccess          prometheus.Gauge
+	disagreements         prometheus.Counter
+
+	ledger atomic.Pointer[Ledger]
+}
+
+var (
+	objectsDesc = prometheus.NewDesc("ringfence_drift_objects",
+		"Objects about which Git and the cluster differ now.", []string{"tenant", "kind", "type", "effect"}, nil)
+	oldestDesc = prometheus.NewDesc("ringfence_drift_oldest_timestamp_seconds",
+		"When the oldest difference that stands was first seen; 0 if there is none.", []string{"tenant"}, nil)
+	lastDesc = prometheus.NewDesc("ringfence_drift_last_detected_timestamp_seconds",
+		"When a difference was last detected; 0 if none was.", []string{"tenant"}, nil)
+)
+
+// NewMetrics makes the families and registers them; with a nil registerer they
+// are counted but not exported.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 600}
+	m := &Metrics{
+		detected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringfence_drift_detected_total", Help: "Differences detected.",
+		}, []string{"kind", "type", "effect"}),
+		corrected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringfence_drift_corrected_total", Help: "Differences corrected.",
+		}, []string{"kind", "type", "effect"}),
+		detection: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ringfence_drift_detection_seconds", Help: "From the watch event of a change to its detection as a difference.", Buckets: buckets,
+		}),
+		correction: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ringfence_drift_correction_seconds", Help: "From the detection of a difference to its correction.", Buckets: buckets,
+		}),
+		fights: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ringfence_drift_fights", Help: "Objects that someone keeps changing back.",
+		}),
+		synced: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ringfence_watch_synced", Help: "1 if the watch of the kind stands on a whole list.",
+		}, []string{"kind"}),
+		auditSuccess: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ringfence_audit_last_success_timestamp_seconds", Help: "When the watches were last compared with a fresh list; 0 if never.",
+		}),
+		disagreements: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ringfence_audit_disagreements_total", Help: "Objects on which a watch and a fresh list disagreed.",
+		}),
+	}
+	for _, t := range Types() {
+		m.detected.WithLabelValues(kinds.NetworkPolicy.Kind, string(t), string(EffectUnknown))
+		m.corrected.WithLabelValues(kinds.NetworkPolicy.Kind, string(t), string(EffectUnknown))
+	}
+	m.watch(kinds.Namespace, false)
+	m.watch(kinds.NetworkPolicy, false)
+	if reg != nil {
+		reg.MustRegister(m.detected, m.corrected, m.detection, m.correction, m.fights, m.synced,
+			m.auditSuccess, m.disagreements, ledgerCollector{m})
+	}
+	return m
+}
+
+// SetFights sets how many objects are being fought over.
+func (m *Metrics) SetFights(n int) { m.fights.Set(float64(n)) }
+
+func (m *Metrics) detectedOne(e *Entry) {
+	m.detected.WithLabelValues(e.ID.Kind.Kind, string(e.Type), string(e.Effect)).Inc()
+	if !e.Seen.IsZero() {
+		m.detection.Observe(e.Since.Sub(e.Seen).Seconds())
+	}
+}
+
+func (m *Metrics) correctedOne(e *Entry) {
+	m.corrected.WithLabelValues(e.ID.Kind.Kind, string(e.Type), string(e.Effect)).Inc()
+	m.correction.Observe(e.Corrected.Sub(e.Since).Seconds())
+}
+
+func (m *Metrics) watch(k kinds.Kind, synced bool) {
+	v := 0.0
+	if synced {
+		v = 1
+	}
+	m.synced.WithLabelValues(label(k)).Set(v)
+}
+
+func (m *Metrics) unwatch(k kinds.Kind) { m.synced.DeleteLabelValues(label(k)) }
+
+func (m *Metrics) audited(disagreements int) {
+	m.auditSuccess.Set(float64(time.Now().Unix()))
+	m.disagreements.Add(float64(disagreements))
+}
+
+// ledgerCollector reads the gauges about differences from the ledger.
+type ledgerCollector struct{ m *Metrics }
+
+// Describe implements prometheus.Collector.
+func (c ledgerCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- objectsDesc
+	out <- oldestDesc
+	out <- lastDesc
+}
+
+// Collect implements prometheus.Collector.
+func (c ledgerCollector) Collect(out chan<- prometheus.Metric) {
+	type series struct{ tenant, kind, kindOf, effect string }
+	counts := map[series]int{}
+	for _, t := range Types() {
+		counts[series{"", kinds.NetworkPolicy.Kind, string(t), string(EffectUnknown)}] = 0
+	}
+	oldest, last := map[string]time.Time{"": {}}, map[string]time.Time{"": {}}
+	if l := c.m.ledger.Load(); l != nil {
+		l.mu.Lock()
+		for tenant, entries := range l.standing {
+			for _, e := range entries {
+				counts[series{tenant, e.ID.Kind.Kind, string(e.Type), string(e.Effect)}]++
+				if at := oldest[tenant]; at.IsZero() || e.Since.Before(at) {
+					oldest[tenant] = e.Since
+				}
+			}
+		}
+		for tenant, at := range l.last {
+			last[tenant] = at
+		}
+		l.mu.Unlock()
+	}
+	for s, n := range counts {
+		out <- prometheus.MustNewConstMetric(objectsDesc, prometheus.GaugeValue, float64(n), s.tenant, s.kind, s.kindOf, s.effect)
+	}
+	for tenant, at := range oldest {
+		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, seconds(at), tenant)
+	}
+	for tenant, at := range last {
+		out <- prometheus.MustNewConstMetric(lastDesc, prometheus.GaugeValue, seconds(at), tenant)
+	}
+}
+
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}

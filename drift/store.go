@@ -1,0 +1,212 @@
+package drift
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// store is the live state of one kind: what the watch reported, corrected by
+// our own writes, which are known before the watch repeats them. It implements
+// cache.ReflectorStore.
+type store struct {
+	kind   kinds.Kind
+	notify func(namespace string)
+
+	mu      sync.RWMutex
+	objects map[string]map[string]*Observed // by namespace, then name
+	deleted map[types.UID]tombstone
+	listed  bool // a first whole list arrived
+}
+
+// tombstoneLife is how long a deletion of ours outlives a watch that never
+// reports it (it was cut, and the list that follows does not have the object).
+const tombstoneLife = 10 * time.Minute
+
+func newStore(k kinds.Kind, notify func(string)) *store {
+	return &store{
+		kind: k, notify: notify,
+		objects: map[string]map[string]*Observed{}, deleted: map[types.UID]tombstone{},
+	}
+}
+
+// Add implements cache.ReflectorStore. Calico's older API reports every update
+// as an addition, so both are the same.
+func (s *store) Add(obj any) error { return s.Update(obj) }
+
+// Update implements cache.ReflectorStore.
+func (s *store) Update(obj any) error {
+	u, ok := obj.(*unstructured.Unstructured)
+	if !ok {
+		return fmt.Errorf("watching %s: unexpected %T", s.kind.Resource, obj)
+	}
+	if s.put(u, time.Now()) {
+		s.notify(s.key(u))
+	}
+	return nil
+}
+
+// Delete implements cache.ReflectorStore.
+func (s *store) Delete(obj any) error {
+	u, ok := obj.(*unstructured.Unstructured)
+	if !ok {
+		return fmt.Errorf("watching %s: unexpected %T", s.kind.Resource, obj)
+	}
+	if s.remove(u) {
+		s.notify(s.key(u))
+	}
+	return nil
+}
+
+// Replace implements cache.ReflectorStore: a whole list, true at version. What
+// we wrote after that version stays.
+func (s *store) Replace(list []any, version string) error {
+	now := time.Now()
+	s.mu.Lock()
+	before, first := s.objects, !s.listed
+	s.objects, s.listed = map[string]map[string]*Observed{}, true
+	touched := map[string]bool{}
+	for _, obj := range list {
+		u, ok := obj.(*unstructured.Unstructured)
+		if !ok {
+			s.mu.Unlock()
+			return fmt.Errorf("listing %s: unexpected %T", s.kind.Resource, obj)
+		}
+		namespace := s.key(u)
+		old := before[namespace][u.GetName()]
+		if _, gone := s.deleted[u.GetUID()]; gone {
+			touched[namespace] = true
+			continue
+		}
+		switch {
+		case old == nil && first:
+			s.set(observe(s.kind, u, time.Time{}))
+			touched[namespace] = true
+		case old == nil || newer(u.GetResourceVersion(), old.GetResourceVersion()):
+			s.set(observe(s.kind, u, now))
+			touched[namespace] = true
+		default:
+			s.set(old)
+		}
+	}
+	for namespace, objects := range before {
+		for name, old := range objects {
+			if s.objects[namespace][name] != nil {
+				continue
+			}
+			if newer(old.GetResourceVersion(), version) {
+				s.set(old) // written by us after the list was taken
+				continue
+			}
+			touched[namespace] = true
+		}
+	}
+	maps.DeleteFunc(s.deleted, func(_ types.UID, t tombstone) bool { return now.Sub(t.when) > tombstoneLife })
+	s.mu.Unlock()
+	for namespace := range touched {
+		s.notify(namespace)
+	}
+	return nil
+}
+
+// Resync implements cache.ReflectorStore; there is nothing to do.
+func (s *store) Resync() error { return nil }
+
+// wrote takes in the answer of a write of ours.
+func (s *store) wrote(u *unstructured.Unstructured) { s.put(u, time.Now()) }
+
+// erased takes in a deletion of ours.
+func (s *store) erased(u *unstructured.Unstructured) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deleted[u.GetUID()] = tombstone{uid: u.GetUID(), when: time.Now()}
+	if old := s.objects[s.key(u)][u.GetName()]; old != nil && old.GetUID() == u.GetUID() {
+		s.unset(s.key(u), u.GetName())
+	}
+}
+
+// put stores u unless something newer is known; it answers whether it did.
+func (s *store) put(u *unstructured.Unstructured, seen time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, gone := s.deleted[u.GetUID()]; gone {
+		return false
+	}
+	old := s.objects[s.key(u)][u.GetName()]
+	if old != nil && !newer(u.GetResourceVersion(), old.GetResourceVersion()) {
+		return false
+	}
+	s.set(observe(s.kind, u, seen))
+	return true
+}
+
+func (s *store) remove(u *unstructured.Unstructured) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.deleted, u.GetUID())
+	old := s.objects[s.key(u)][u.GetName()]
+	if old == nil || old.GetUID() != u.GetUID() {
+		return false
+	}
+	s.unset(s.key(u), u.GetName())
+	return true
+}
+
+func (s *store) set(o *Observed) {
+	namespace := s.key(o.Unstructured)
+	if s.objects[namespace] == nil {
+		s.objects[namespace] = map[string]*Observed{}
+	}
+	s.objects[namespace][o.ID.Name] = o
+}
+
+func (s *store) unset(namespace, name string) {
+	delete(s.objects[namespace], name)
+	if len(s.objects[namespace]) == 0 {
+		delete(s.objects, namespace)
+	}
+}
+
+// key returns the name under which a change is notified and stored: the
+// object's namespace; for a Namespace its own name, since it is its tenant's.
+func (s *store) key(u *unstructured.Unstructured) string {
+	switch {
+	case s.kind == kinds.Namespace:
+		return u.GetName()
+	case s.kind.Namespaced:
+		return u.GetNamespace()
+	}
+	return ""
+}
+
+func (s *store) in(namespace string) []*Observed {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]*Observed, 0, len(s.objects[namespace]))
+	for _, o := range s.objects[namespace] {
+		out = append(out, o)
+	}
+	return out
+}
+
+func (s *store) namespaces() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]string, 0, len(s.objects))
+	for namespace := range s.objects {
+		out = append(out, namespace)
+	}
+	return out
+}
+
+func (s *store) get(namespace, name string) *Observed {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.objects[namespace][name]
+}

@@ -1,0 +1,137 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/sources"
+)
+
+// Mode says what is done about differences.
+type Mode string
+
+// The modes.
+const (
+	// Correct writes new revisions and undoes drift.
+	Correct Mode = "correct"
+	// Report writes new revisions and only reports drift.
+	Report Mode = "report"
+	// Observe writes nothing at all, the state and Events included, and reports
+	// every difference as drift.
+	Observe Mode = "observe"
+)
+
+// Rendered is one revision, rendered.
+type Rendered struct {
+	// Rendering holds the tenants and the cluster overlay.
+	Rendering *kustomize.Rendering
+	// Expect are globs of namespaces that must be fenced.
+	Expect []string
+	// Guard renders the guard of this revision for any namespace.
+	Guard func(ctx context.Context, namespace string) ([]kustomize.Object, error)
+}
+
+// Renderer turns a snapshot into objects. An error means that nothing can be
+// said about the revision as a whole; faults of one overlay are in the result.
+// It is called by one goroutine at a time.
+type Renderer interface {
+	Render(ctx context.Context, s *sources.Snapshot) (*Rendered, error)
+}
+
+// Source gives the revisions that are needed again after a restart.
+type Source interface {
+	// At returns the snapshot of an older commit.
+	At(ctx context.Context, commit string) (*sources.Snapshot, error)
+	// SetFloor names the commit from which whatever is polled must descend.
+	SetFloor(commit string)
+}
+
+// PruneLimit bounds what may be removed within one hour. Zero means that
+// nothing may; negative means no limit.
+type PruneLimit struct {
+	// Objects counts objects that leave tenants which stay, and objects of the
+	// cluster overlay.
+	Objects int
+	// Tenants counts tenants that leave.
+	Tenants int
+}
+
+// Config wires an Engine.
+type Config struct {
+	// Dynamic, Discovery, Metadata and Kube are clients of one cluster. Required.
+	Dynamic   dynamic.Interface
+	Discovery discovery.DiscoveryInterface
+	Metadata  metadata.Interface
+	Kube      kubernetes.Interface
+	// Renderer and Source are required.
+	Renderer Renderer
+	Source   Source
+	// Instance is the instance's name; "" means "default". The field manager is
+	// "ringfence" for it and "ringfence-<instance>" for others.
+	Instance string
+	// Namespace holds the state; "" means "ringfence-system". It is made if it
+	// does not exist.
+	Namespace string
+	// Mode is Correct if "".
+	Mode Mode
+	// Workers is the number of tenants that are worked on at once; 0 means 8.
+	Workers int
+	// MaxPrune bounds removals; the zero value allows none.
+	MaxPrune PruneLimit
+	// Audit is when the watches are compared with fresh lists; nil means never.
+	Audit cron.Schedule
+	// Metrics and DriftMetrics may be nil.
+	Metrics      *Metrics
+	DriftMetrics *drift.Metrics
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+func (c *Config) complete() error {
+	if c.Dynamic == nil || c.Discovery == nil || c.Metadata == nil || c.Kube == nil || c.Renderer == nil || c.Source == nil {
+		return errors.New("sync.New: Dynamic, Discovery, Metadata, Kube, Renderer and Source are required")
+	}
+	if c.Instance == "" {
+		c.Instance = "default"
+	}
+	if c.Namespace == "" {
+		c.Namespace = "ringfence-system"
+	}
+	if c.Mode == "" {
+		c.Mode = Correct
+	}
+	if c.Workers == 0 {
+		c.Workers = 8
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	if c.DriftMetrics == nil {
+		c.DriftMetrics = drift.NewMetrics(nil)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// manager returns the field manager of the instance.
+func (c *Config) manager() string {
+	if c.Instance == "default" {
+		return "ringfence"
+	}
+	return "ringfence-" + c.Instance
+}
+
+// retryMax is the longest pause between two tries of a tenant that fails.
+const retryMax = 2 * time.Minute

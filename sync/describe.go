@@ -1,0 +1,72 @@
+package sync
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize"
+)
+
+type logger = *slog.Logger
+
+// describe turns the API server's refusal of an object into a problem of the
+// file that it comes from.
+func describe(w *drift.Wanted, err error) error {
+	return writeError{
+		Problem: kustomize.Problem{
+			File: w.Origin.File, Line: w.Origin.Line,
+			Message: fmt.Sprintf("writing %s: %v", w.ID, err), Hint: hint(w.ID, err),
+		},
+		cause: err,
+	}
+}
+
+// writeError is a problem with its cause.
+type writeError struct {
+	kustomize.Problem
+	cause error
+}
+
+// Unwrap returns what the API server said.
+func (e writeError) Unwrap() error { return e.cause }
+
+func hint(id drift.ID, err error) string {
+	switch {
+	case apierrors.IsForbidden(err):
+		return "the API server forbids it: an admission rule, or a missing grant; Ringfence needs get, list, watch, create, update, patch and delete on " + id.Kind.Resource
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return "the API server does not accept the object as it is written there"
+	case apierrors.IsNotFound(err) && id.Namespace != "":
+		return "the namespace or the kind is gone; it is tried again when it comes back"
+	case errors.Is(err, errUnequal):
+		return "an admission webhook or a controller rewrites it; make it leave the object alone"
+	}
+	return ""
+}
+
+// problems returns the problems in err, one for each thing that went wrong.
+func problems(err error) []kustomize.Problem {
+	if err == nil {
+		return nil
+	}
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var out []kustomize.Problem
+		for _, e := range joined.Unwrap() {
+			out = append(out, problems(e)...)
+		}
+		return out
+	}
+	var we writeError
+	if errors.As(err, &we) {
+		return []kustomize.Problem{we.Problem}
+	}
+	return []kustomize.Problem{{Message: err.Error()}}
+}
+
+// short returns the first 12 digits of a commit, as people quote it.
+func short(commit string) string { return commit[:min(12, len(commit))] }

@@ -1,0 +1,38 @@
+// Package sync brings the cluster to what Git says and keeps it there.
+//
+// The unit of work is the tenant. Three things make a tenant due: a revision
+// that touches it, a change of a guarded object in its namespace, the audit.
+// Each puts its name on one queue; a round ([Engine].round) takes the newest
+// target, compares it with the live side (package drift) and writes what
+// differs. Start-up, steady state and recovery run the same code.
+//
+// It guarantees:
+//   - One way to write: server-side apply with force; an answer that is not
+//     equal to what was rendered is mended by one replacement that leaves a
+//     single Apply entry of ours. See [writer].
+//   - What left Git is the render of the last applied revision minus the new
+//     one, both from Git; no label of a live object is ever read for it.
+//   - Isolation goes first and is never taken from a namespace that exists; a
+//     namespace is never deleted. A tenant that left Git is quarantined.
+//   - A tenant that does not render or cannot be written keeps its last good
+//     state, and never stops another.
+//   - While a watch is blind nothing is concluded, written or removed.
+//   - A steady cluster and an unchanged repository cost no request per object.
+//
+// It never decides from a partial view, and knows nothing of HTTP and flags.
+//
+// Crash notes. A new revision is adopted in this order; if we crash after
+//  1. pending revision saved in the state: the next start renders the applied
+//     and the pending revisions, so that all that may have been written is known;
+//  2. some tenants written: the same, and what is right already is not written
+//     again, since it is compared first;
+//  3. all tenants written, state not saved: the same, with nothing to write;
+//  4. state saved: the start finds the revision applied.
+//
+// Limitations: closings and openings are ordered within one tenant, not yet
+// across tenants; there is no leader election: run one replica.
+//
+// Rejected: an inventory object per tenant (it can be edited, and grows);
+// ownership by label (anyone can write it); a work queue keyed by object (the
+// order within a namespace is what keeps it closed).
+package sync

@@ -1,0 +1,234 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	stdsync "sync"
+
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/sources"
+)
+
+// Engine syncs one cluster with one repository.
+type Engine struct {
+	config  Config
+	cluster *drift.Cluster
+	ledger  *drift.Ledger
+	writer  *writer
+	events  *events
+	queue   workqueue.TypedRateLimitingInterface[string]
+
+	offered  chan *sources.Snapshot // capacity one: the newest
+	healthy  chan struct{}          // capacity one: the health of the watches changed
+	reported chan struct{}          // capacity one: there are outcomes
+	loaded   chan struct{}          // closed once the state is known
+
+	world   atomic.Pointer[world]
+	waiting atomic.Pointer[string] // what start-up waits for; nil or "" if nothing
+
+	mu       stdsync.Mutex // guards what follows
+	progress map[string]*progress
+	outcomes map[string]outcome
+	reports  map[string]report
+	fights   map[string]int
+}
+
+// New returns an Engine that does nothing until Run.
+func New(c Config) (*Engine, error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		config: c,
+		ledger: drift.NewLedger(c.DriftMetrics),
+		queue: workqueue.NewTypedRateLimitingQueue(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](500*time.Millisecond, retryMax)),
+		offered:  make(chan *sources.Snapshot, 1),
+		healthy:  make(chan struct{}, 1),
+		reported: make(chan struct{}, 1),
+		loaded:   make(chan struct{}),
+		progress: map[string]*progress{},
+		outcomes: map[string]outcome{},
+		reports:  map[string]report{},
+		fights:   map[string]int{},
+	}
+	cluster, err := drift.NewCluster(drift.ClusterConfig{
+		Dynamic: c.Dynamic, Discovery: c.Discovery, Metadata: c.Metadata,
+		Changed: e.changed, Health: func() { trigger(e.healthy) },
+		Metrics: c.DriftMetrics, Log: c.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.cluster = cluster
+	e.writer = &writer{dynamic: c.Dynamic, manager: c.manager(), cluster: cluster}
+	return e, nil
+}
+
+// Offer hands over a snapshot; if an older one waits, it is passed over. It
+// never blocks.
+func (e *Engine) Offer(s *sources.Snapshot) {
+	for {
+		select {
+		case e.offered <- s:
+			return
+		default:
+		}
+		select {
+		case <-e.offered:
+		default:
+		}
+	}
+}
+
+// Loaded is closed once the state was read and the source's floor is set: no
+// snapshot should be polled before.
+func (e *Engine) Loaded() <-chan struct{} { return e.loaded }
+
+// Run works until ctx is done, and returns when every goroutine it started has.
+// An API server that is away is waited for.
+func (e *Engine) Run(ctx context.Context) error {
+	var wg stdsync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	e.events = newEvents(e.config, e.cluster)
+	defer e.events.stop()
+	wg.Go(func() {
+		if err := e.cluster.Run(ctx); err != nil {
+			e.config.Log.Error("watching the cluster ended", "err", err)
+		}
+	})
+	owner := newOwner(e)
+	if !owner.load(ctx) {
+		return nil
+	}
+	for range e.config.Workers {
+		wg.Go(func() { e.work(ctx) })
+	}
+	defer e.queue.ShutDown()
+	if e.config.Audit != nil {
+		wg.Go(func() { e.audit(ctx) })
+	}
+	owner.run(ctx)
+	return nil
+}
+
+// changed makes the tenant of a namespace due.
+func (e *Engine) changed(namespace string) {
+	w := e.world.Load()
+	if w == nil {
+		return
+	}
+	if _, ok := w.targets[namespace]; ok {
+		e.queue.Add(namespace)
+	}
+}
+
+// work takes due tenants off the queue until it is shut down.
+func (e *Engine) work(ctx context.Context) {
+	for {
+		name, shutdown := e.queue.Get()
+		if shutdown {
+			return
+		}
+		e.round(ctx, name)
+		e.queue.Done(name)
+	}
+}
+
+// audit compares the watches with fresh lists on schedule.
+func (e *Engine) audit(ctx context.Context) {
+	for {
+		next := e.config.Audit.Next(time.Now())
+		if !pause(ctx, time.Until(next)) {
+			return
+		}
+		n, err := e.cluster.Audit(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			e.config.Log.Warn("the audit could not be done", "err", err)
+		case n > 0:
+			e.config.Log.Warn("the audit found objects that a watch had wrong", "count", n)
+		}
+	}
+}
+
+// progressOf returns the progress of a tenant, which belongs to the worker that
+// holds its name.
+func (e *Engine) progressOf(name string) *progress {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.progress[name]
+	if p == nil {
+		p = newProgress()
+		e.progress[name] = p
+	}
+	return p
+}
+
+// tell hands an outcome to the owner of the state, and never blocks: a long
+// rendering must not keep drift from being corrected.
+func (e *Engine) tell(out outcome) {
+	e.mu.Lock()
+	e.outcomes[out.name] = out
+	e.fights[out.name] = out.fights
+	total := 0
+	for _, n := range e.fights {
+		total += n
+	}
+	e.mu.Unlock()
+	e.config.DriftMetrics.SetFights(total)
+	trigger(e.reported)
+}
+
+// told takes the outcomes that are new.
+func (e *Engine) told() map[string]outcome {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := e.outcomes
+	e.outcomes = map[string]outcome{}
+	return out
+}
+
+// forget drops what is remembered of a tenant that is gone.
+func (e *Engine) forget(name string) {
+	e.mu.Lock()
+	delete(e.progress, name)
+	delete(e.reports, name)
+	delete(e.fights, name)
+	e.mu.Unlock()
+	e.ledger.Forget(name)
+	e.config.Metrics.lastSuccess.DeleteLabelValues(name)
+}
+
+// trigger makes a channel of capacity one ready.
+func trigger(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits for d and answers whether it did, false if ctx was done first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// errBlind says that nothing can be concluded now.
+var errBlind = errors.New("the live state cannot be seen")

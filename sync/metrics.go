@@ -1,0 +1,44 @@
+package sync
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the sync families of SPEC §7.
+type Metrics struct {
+	duration    prometheus.Histogram
+	objects     *prometheus.CounterVec
+	lastSuccess *prometheus.GaugeVec
+	held        *prometheus.GaugeVec
+}
+
+// NewMetrics makes the families and registers them; with a nil registerer they
+// are counted but not exported.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ringfence_sync_seconds", Help: "From the adoption of a revision until every tenant that it touches was tried.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+		}),
+		objects: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringfence_sync_objects_total", Help: "Objects written, removed, or failed to be.",
+		}, []string{"action"}),
+		lastSuccess: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ringfence_sync_last_success_timestamp_seconds", Help: `When the tenant was last found or made equal to Git; "" is the cluster overlay.`,
+		}, []string{"tenant"}),
+		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ringfence_sync_held_tenants", Help: "Tenants that are not at the newest revision, by what holds them back.",
+		}, []string{"reason"}),
+	}
+	for _, a := range []action{created, updated, pruned, failed} {
+		m.objects.WithLabelValues(string(a))
+	}
+	for _, r := range []string{"gate", "freeze", "prune", "error"} {
+		m.held.WithLabelValues(r)
+	}
+	m.lastSuccess.WithLabelValues("")
+	if reg != nil {
+		reg.MustRegister(m.duration, m.objects, m.lastSuccess, m.held)
+	}
+	return m
+}

@@ -1,0 +1,200 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ringfence/ringfence/kustomize"
+)
+
+// next makes the world of a rendered revision from the one before:
+//
+//   - a tenant that renders gets what was rendered;
+//   - one that does not keeps its last good objects, or gets the guard alone if
+//     it never had any;
+//   - one that left Git is quarantined;
+//   - the cluster overlay likewise, but that nothing takes its place.
+//
+// If that removes more than is allowed, whoever would be quarantined stays as
+// it was, and the world says that nothing is to be removed.
+func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*world, removal) {
+	w := &world{revision: commit, rendered: rendered, targets: map[string]*target{}}
+	r := rendered.Rendering
+	for _, t := range r.Tenants {
+		w.targets[t.Name] = o.tenant(t, commit)
+	}
+	if r.Cluster != nil {
+		w.targets[clusterTenant] = o.tenant(r.Cluster, commit)
+	} else if o.previous.targets[clusterTenant] != nil {
+		w.targets[clusterTenant] = &target{name: clusterTenant, revision: commit, good: true}
+	}
+	claimed := map[string]bool{}
+	var left []*target
+	for name, before := range o.previous.targets {
+		if w.targets[name] != nil {
+			continue
+		}
+		if before.quarantined.IsZero() && slices.Contains(r.Unplaced, before.overlay) {
+			w.targets[name] = before.withProblems(problemsOf(r.Problems, before.overlay))
+			claimed[before.overlay] = true
+			continue
+		}
+		left = append(left, before)
+	}
+	for _, p := range r.Problems {
+		if !claimed[p.Overlay] {
+			w.refused = append(w.refused, p)
+		}
+	}
+	var change removal
+	for _, before := range left {
+		if before.quarantined.IsZero() {
+			change.tenants++
+		}
+		w.targets[before.name] = o.quarantined(ctx, before, rendered, commit)
+	}
+	change.objects = o.objectsLeaving(w)
+	if w.pruneHeld = o.prunes.refuse(time.Now(), change, o.engine.config.MaxPrune); w.pruneHeld != "" {
+		for _, before := range left {
+			if before.quarantined.IsZero() {
+				w.targets[before.name] = before
+			}
+		}
+	}
+	return w, change
+}
+
+// tenant returns the target of a tenant that the revision has.
+func (o *owner) tenant(t *kustomize.Tenant, commit string) *target {
+	before := o.previous.targets[t.Name]
+	if len(t.Problems) > 0 && before != nil && before.good && before.quarantined.IsZero() {
+		return before.withProblems(t.Problems)
+	}
+	return newTarget(t, commit, before)
+}
+
+// quarantined returns the target of a tenant that the revision does not have.
+func (o *owner) quarantined(ctx context.Context, before *target, rendered *Rendered, commit string) *target {
+	since := before.quarantined
+	if since.IsZero() {
+		since = time.Now().UTC().Truncate(time.Second)
+	}
+	guard, err := rendered.Guard(ctx, before.name)
+	if err != nil {
+		// What isolates already stays, and is completed by our own policy.
+		o.engine.config.Log.Error("the guard does not render for a quarantined namespace", "tenant", before.name, "revision", short(commit), "err", err)
+		guard = nil
+	}
+	return quarantine(before, guard, before.revision, since)
+}
+
+// objectsLeaving counts objects that would be removed from tenants that stay,
+// and from the cluster overlay.
+func (o *owner) objectsLeaving(w *world) int {
+	n := 0
+	for name, base := range o.base {
+		t := w.targets[name]
+		if t == nil || !t.quarantined.IsZero() {
+			continue
+		}
+		for _, old := range base.wanted {
+			if !t.holds(old.ID) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func problemsOf(all []kustomize.Problem, overlay string) []kustomize.Problem {
+	var out []kustomize.Problem
+	for _, p := range all {
+		if p.Overlay == overlay {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// bootstrap learns from Git what the revisions in the state put into the
+// cluster, before the first revision of this process is adopted.
+func (o *owner) bootstrap(ctx context.Context, commit string, rendered *Rendered) error {
+	renders := map[string]*Rendered{commit: rendered}
+	for _, c := range o.state.commits() {
+		if renders[c] != nil {
+			continue
+		}
+		r, err := o.renderAt(ctx, c)
+		if err != nil {
+			return err
+		}
+		renders[c] = r
+	}
+	applied := o.state.Applied
+	for name, t := range tenantsOf(renders[applied]) {
+		if _, excepted := o.state.Tenants[name]; !excepted {
+			o.adoptBase(newTarget(t, applied, nil))
+		}
+	}
+	for name, e := range o.state.Tenants {
+		if t := tenantsOf(renders[e.Revision])[name]; t != nil {
+			base := newTarget(t, e.Revision, nil)
+			if e.Quarantined != nil {
+				base = o.quarantined(ctx, &target{
+					name: name, overlay: base.overlay, revision: base.revision, wanted: base.wanted, quarantined: *e.Quarantined,
+				}, rendered, commit)
+			}
+			o.adoptBase(base)
+		}
+	}
+	for c, r := range renders {
+		if c == commit && !slices.Contains(o.state.Pending, commit) && commit != applied {
+			continue // nothing of it was written yet
+		}
+		for name, t := range tenantsOf(r) {
+			o.own(name, prepare(t.Objects, o.previous.targets[name]), false, "")
+		}
+	}
+	return nil
+}
+
+// adoptBase takes a target as reached before this process began.
+func (o *owner) adoptBase(t *target) {
+	o.previous.targets[t.name] = t
+	o.base[t.name] = t
+	o.own(t.name, t.wanted, true, t.revision)
+}
+
+// renderAt renders an older revision. A commit that cannot be had any more is
+// no error: what only it held is then reported as extra, and never removed.
+func (o *owner) renderAt(ctx context.Context, commit string) (*Rendered, error) {
+	s, err := o.engine.config.Source.At(ctx, commit)
+	if err != nil {
+		if isGone(err) {
+			o.engine.config.Log.Warn("an applied revision cannot be had any more; what only it held is reported, not removed", "revision", short(commit), "err", err)
+			return &Rendered{Rendering: &kustomize.Rendering{}}, nil
+		}
+		return nil, fmt.Errorf("reading the applied revision %s: %w", short(commit), err)
+	}
+	r, err := o.engine.config.Renderer.Render(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("rendering the applied revision %s: %w", short(commit), err)
+	}
+	return r, nil
+}
+
+func tenantsOf(r *Rendered) map[string]*kustomize.Tenant {
+	out := map[string]*kustomize.Tenant{}
+	if r == nil {
+		return out
+	}
+	for _, t := range r.Rendering.Tenants {
+		out[t.Name] = t
+	}
+	if r.Rendering.Cluster != nil {
+		out[clusterTenant] = r.Rendering.Cluster
+	}
+	return out
+}

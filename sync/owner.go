@@ -1,0 +1,364 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/sources"
+)
+
+// owner is the one goroutine that adopts revisions and owns the state. Workers
+// only send it outcomes.
+type owner struct {
+	engine *Engine
+	store  *stateStore
+	state  state
+
+	// bootstrapped: what was applied before this process began is known.
+	bootstrapped bool
+	// previous is the world that the next one is made from; it is what the
+	// engine publishes, but for targets that are gone.
+	previous *world
+	// base are the targets that were last reached, by tenant: what may have to
+	// be removed is counted from them.
+	base map[string]*target
+	// remaining are the tenants that the newest revision touches and that no
+	// round has tried yet.
+	remaining map[string]bool
+	adopted   time.Time
+	prunes    pruneHistory
+
+	// retry is the snapshot that could not be adopted for a passing reason.
+	retry *sources.Snapshot
+	delay time.Duration
+	timer *time.Timer
+	saved bool // the state as it is now is saved
+}
+
+func newOwner(e *Engine) *owner {
+	c := e.config
+	return &owner{
+		engine:    e,
+		store:     &stateStore{kube: c.Kube, namespace: c.Namespace, instance: c.Instance, manager: c.manager()},
+		previous:  &world{targets: map[string]*target{}},
+		base:      map[string]*target{},
+		remaining: map[string]bool{},
+		saved:     true,
+	}
+}
+
+// load reads the state, waiting for the API server if need be. It answers false
+// if ctx was done first.
+func (o *owner) load(ctx context.Context) bool {
+	said := ""
+	for delay := 250 * time.Millisecond; ; delay = min(2*delay, 5*time.Second) {
+		st, err := o.store.load(ctx)
+		if err == nil {
+			if said != "" {
+				o.engine.config.Log.Info("the API server answers")
+			}
+			o.engine.wait("")
+			o.state = st
+			if st.Applied != "" {
+				o.engine.config.Source.SetFloor(st.Applied)
+			}
+			close(o.engine.loaded)
+			return true
+		}
+		if text := err.Error(); text != said && ctx.Err() == nil {
+			said = text
+			o.engine.config.Log.Warn("waiting for the API server", "err", err)
+			o.engine.wait("waiting for the API server: " + text)
+		}
+		if !pause(ctx, delay) {
+			return false
+		}
+	}
+}
+
+// run adopts snapshots and saves the state until ctx is done.
+func (o *owner) run(ctx context.Context) {
+	o.timer = time.NewTimer(time.Hour)
+	defer o.timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-o.engine.offered:
+			o.delay = 0
+			o.adopt(ctx, s)
+		case <-o.engine.healthy:
+			o.everyoneIsDue()
+		case <-o.engine.reported:
+			o.settle(ctx)
+		case <-o.timer.C:
+			o.again(ctx)
+		}
+	}
+}
+
+// again does what could not be done before for a passing reason.
+func (o *owner) again(ctx context.Context) {
+	if s := o.retry; s != nil {
+		o.adopt(ctx, s)
+		return
+	}
+	if w := o.previous; w.pruneHeld != "" && o.publish(ctx, w.revision, w.rendered) != nil {
+		o.timer.Reset(time.Minute)
+	}
+	if !o.saved {
+		o.save(ctx)
+	}
+}
+
+// later makes again run after a growing pause.
+func (o *owner) later() {
+	o.delay = min(max(2*o.delay, time.Second), time.Minute)
+	o.timer.Reset(o.delay)
+}
+
+// adopt renders a snapshot and makes what it says the target of every tenant.
+func (o *owner) adopt(ctx context.Context, s *sources.Snapshot) {
+	commit := s.Revision().Commit
+	o.retry = nil
+	rendered, err := o.engine.config.Renderer.Render(ctx, s)
+	if err == nil {
+		err = o.checkNotEmptied(rendered)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		o.engine.wait(fmt.Sprintf("revision %s is refused: %v", short(commit), err))
+		o.engine.config.Log.Error("revision refused; the last good one stands", "revision", short(commit), "err", err)
+		return
+	}
+	if !o.bootstrapped {
+		if err := o.bootstrap(ctx, commit, rendered); err != nil {
+			if ctx.Err() == nil {
+				o.engine.wait(err.Error())
+				o.engine.config.Log.Warn("waiting to learn what was applied before", "revision", short(commit), "err", err)
+				o.retry = s
+				o.later()
+			}
+			return
+		}
+		o.bootstrapped = true
+	}
+	o.adopted = time.Now()
+	if err := o.publish(ctx, commit, rendered); err != nil {
+		if ctx.Err() == nil {
+			o.engine.wait(err.Error())
+			o.engine.config.Log.Warn("the revision waits until the state can be saved", "revision", short(commit), "err", err)
+			o.retry = s
+			o.later()
+		}
+		return
+	}
+	o.engine.wait("")
+}
+
+// checkNotEmptied refuses a revision that has no overlay left where there were
+// some: that is a mistake, and would quarantine everyone.
+func (o *owner) checkNotEmptied(r *Rendered) error {
+	if len(r.Rendering.Overlays) > 0 {
+		return nil
+	}
+	for name, t := range o.previous.targets {
+		if name != clusterTenant && t.quarantined.IsZero() {
+			return errors.New("no tenant overlay is left in it, where there were some: nothing is removed (hint: if this is meant, remove them over several commits within sync.maxPrune)")
+		}
+	}
+	return nil
+}
+
+// publish makes the world of a rendered revision, saves that it is pending, and
+// makes due whoever it touches. On an error nothing has changed.
+func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) error {
+	next, removal := o.next(ctx, commit, rendered)
+	touched := o.touched(next)
+	if o.engine.config.Mode != Observe && len(touched) > 0 && commit != o.state.Applied && !slices.Contains(o.state.Pending, commit) {
+		pending := o.state
+		pending.Pending = append(slices.Clone(o.state.Pending), commit)
+		if err := o.store.save(ctx, pending); err != nil {
+			return err
+		}
+		o.state = pending
+	}
+	if next.pruneHeld == "" {
+		o.prunes.add(time.Now(), removal)
+	} else {
+		o.timer.Reset(time.Minute)
+	}
+	o.announce(next)
+	o.previous = next
+	first := o.engine.world.Swap(next) == nil
+	o.remaining = touched
+	if touched[clusterTenant] {
+		o.engine.queue.Add(clusterTenant) // first: tenants refer to its tiers
+	}
+	for name := range next.targets {
+		if first || touched[name] { // at first, drift may stand from before
+			o.engine.queue.Add(name)
+		}
+	}
+	o.finish(ctx)
+	return nil
+}
+
+// announce tells about what is new in a world: overlays that are refused,
+// tenants that leave, removals that are held.
+func (o *owner) announce(next *world) {
+	log, revision := o.engine.config.Log, short(next.revision)
+	for _, p := range next.refused {
+		if !slices.Contains(o.previous.refused, p) {
+			log.Error("overlay refused", "revision", revision, "err", p)
+		}
+	}
+	for name, t := range next.targets {
+		old := o.previous.targets[name]
+		if len(t.problems) > 0 && (old == nil || !slices.Equal(old.problems, t.problems)) {
+			for _, p := range t.problems {
+				log.Error("overlay refused; the tenant keeps its last good state", "tenant", name, "revision", revision, "err", p)
+			}
+			o.engine.events.refused(t)
+		}
+		if !t.quarantined.IsZero() && old != nil && old.quarantined.IsZero() {
+			log.Warn("tenant quarantined, its overlay left Git", "tenant", name, "revision", revision)
+			o.engine.events.quarantined(t)
+		}
+	}
+	if next.pruneHeld != "" && next.pruneHeld != o.previous.pruneHeld {
+		log.Warn("nothing is removed", "revision", revision, "reason", next.pruneHeld)
+	}
+}
+
+// touched returns the tenants that are not known to stand at their new target.
+func (o *owner) touched(next *world) map[string]bool {
+	out := map[string]bool{}
+	for name, t := range next.targets {
+		if old := o.base[name]; old == nil || !t.sameObjects(old) || (next.pruneHeld == "") != (o.previous.pruneHeld == "") {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// everyoneIsDue makes every tenant due: what could not be seen can be now, or
+// the other way round.
+func (o *owner) everyoneIsDue() {
+	for name := range o.previous.targets {
+		o.engine.queue.Forget(name)
+		o.engine.queue.Add(name)
+	}
+}
+
+// settle takes in what the rounds came to.
+func (o *owner) settle(ctx context.Context) {
+	for name, out := range o.engine.told() {
+		current := o.previous.targets[name]
+		if current != out.target {
+			continue // about a target that a newer revision has replaced
+		}
+		delete(o.remaining, name)
+		switch {
+		case out.gone:
+			o.dismiss(name)
+		case out.reached:
+			if o.base[name] != out.target {
+				o.base[name] = out.target
+				o.saved = false
+			}
+		}
+	}
+	o.finish(ctx)
+}
+
+// dismiss ends the quarantine of a namespace that is gone.
+func (o *owner) dismiss(name string) {
+	w := *o.previous
+	w.targets = make(map[string]*target, len(o.previous.targets))
+	for other, t := range o.previous.targets {
+		if other != name {
+			w.targets[other] = t
+		}
+	}
+	o.previous = &w
+	o.engine.world.Store(&w)
+	o.engine.forget(name)
+	delete(o.base, name)
+	o.saved = false
+	o.engine.config.Log.Info("quarantine ended, the namespace is gone", "tenant", name)
+}
+
+// finish saves the state once every tenant that the revision touches was tried.
+func (o *owner) finish(ctx context.Context) {
+	if len(o.remaining) > 0 || o.previous.rendered == nil {
+		return
+	}
+	if !o.adopted.IsZero() {
+		o.engine.config.Metrics.duration.Observe(time.Since(o.adopted).Seconds())
+		o.adopted = time.Time{}
+		o.saved = false
+	}
+	if !o.saved {
+		o.save(ctx)
+	}
+}
+
+// save writes what must survive.
+func (o *owner) save(ctx context.Context) {
+	if o.engine.config.Mode == Observe {
+		o.saved = true
+		return
+	}
+	o.state = o.compose()
+	if err := o.store.save(ctx, o.state); err != nil {
+		if ctx.Err() == nil {
+			o.engine.config.Log.Warn("the state cannot be saved; it is tried again", "err", err)
+			o.later()
+		}
+		return
+	}
+	o.saved = true
+	o.engine.config.Source.SetFloor(o.state.Applied)
+}
+
+// compose returns the state as it is once every tenant was tried.
+func (o *owner) compose() state {
+	w := o.previous
+	st := state{Applied: w.revision, Tenants: map[string]exception{}}
+	for name, t := range w.targets {
+		base := o.base[name]
+		switch {
+		case !t.quarantined.IsZero():
+			since := t.quarantined
+			st.Tenants[name] = exception{Revision: t.revision, Quarantined: &since}
+		case base == nil:
+			st.Tenants[name] = exception{}
+		case !base.sameObjects(t) || t.revision != w.revision:
+			st.Tenants[name] = exception{Revision: base.revision}
+		}
+	}
+	return st
+}
+
+// own gives a tenant what earlier revisions may have put into the cluster.
+func (o *owner) own(name string, wanted []*drift.Wanted, applied bool, revision string) {
+	p := o.engine.progressOf(name)
+	for _, w := range wanted {
+		if p.owned[w.ID] == nil || applied {
+			p.owned[w.ID] = w
+		}
+		if applied {
+			p.confirm(w)
+		}
+	}
+	if applied {
+		p.revision = revision
+	}
+}

@@ -1,0 +1,118 @@
+package sync
+
+import (
+	"time"
+
+	"github.com/ringfence/ringfence/drift"
+)
+
+// progress is how far a tenant has come. The worker that holds the tenant's
+// name owns it; what readers need is copied into a report.
+type progress struct {
+	// owned are the objects that may be in the cluster because of us: what is
+	// owned and no longer wanted is removed.
+	owned map[drift.ID]*drift.Wanted
+	// applied are the objects as they were last known to be equal to Git. A
+	// difference from one of them is drift; any other is yet to be done.
+	applied map[drift.ID]*drift.Wanted
+	// settled is the target that was last reached in full.
+	settled *target
+	// revision is that of settled, or of the state at start.
+	revision string
+	// fights counts corrections of objects that someone keeps changing back.
+	fights map[drift.ID]*fight
+}
+
+func newProgress() *progress {
+	return &progress{
+		owned: map[drift.ID]*drift.Wanted{}, applied: map[drift.ID]*drift.Wanted{}, fights: map[drift.ID]*fight{},
+	}
+}
+
+// own notes that the target's objects may be in the cluster from now on.
+func (p *progress) own(t *target) {
+	for _, w := range t.wanted {
+		p.owned[w.ID] = w
+	}
+}
+
+// confirm notes that the object was found or made equal to Git.
+func (p *progress) confirm(w *drift.Wanted) { p.applied[w.ID] = w }
+
+// isDrift says whether a difference came about in the cluster; if not, Git has
+// changed and the difference is what is yet to be done.
+func (p *progress) isDrift(d drift.Difference) bool {
+	if d.Want == nil {
+		return true
+	}
+	return d.Want.SameAs(p.applied[d.ID])
+}
+
+// reach notes that the target was reached in full.
+func (p *progress) reach(t *target) {
+	p.owned, p.applied = map[drift.ID]*drift.Wanted{}, map[drift.ID]*drift.Wanted{}
+	p.own(t)
+	for _, w := range t.wanted {
+		p.confirm(w)
+	}
+	p.settled, p.revision = t, t.revision
+}
+
+// Someone who keeps changing an object back gets growing pauses, so that the
+// API server is not worn out and nobody else waits.
+const (
+	fightAfter   = 5                // corrections in a row before the first pause
+	fightCalm    = 5 * time.Minute  // without a correction, it is forgotten
+	fightFirst   = 2 * time.Second  // first pause; each further one is twice as long
+	fightLongest = 10 * time.Minute // longest pause
+)
+
+type fight struct {
+	corrections int
+	last        time.Time
+}
+
+// corrected notes a correction of the object.
+func (p *progress) corrected(id drift.ID, now time.Time) {
+	f := p.fights[id]
+	if f == nil || now.Sub(f.last) > fightCalm+f.pause() {
+		f = &fight{}
+		p.fights[id] = f
+	}
+	f.corrections++
+	f.last = now
+}
+
+// patience returns how long the next correction of the object must wait; 0 if
+// it need not.
+func (p *progress) patience(id drift.ID, now time.Time) time.Duration {
+	f := p.fights[id]
+	if f == nil {
+		return 0
+	}
+	return max(0, f.last.Add(f.pause()).Sub(now))
+}
+
+// fighting returns how many objects are being fought over.
+func (p *progress) fighting(now time.Time) int {
+	n := 0
+	for _, f := range p.fights {
+		if f.pause() > 0 && now.Sub(f.last) <= fightCalm+f.pause() {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fight) pause() time.Duration {
+	if f.corrections < fightAfter {
+		return 0
+	}
+	pause := fightFirst
+	for range f.corrections - fightAfter {
+		if pause *= 2; pause >= fightLongest {
+			return fightLongest
+		}
+	}
+	return pause
+}

@@ -1,0 +1,152 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// StateName is the ConfigMap that holds the state, one key per instance.
+const StateName = "ringfence-state"
+
+// state is all that must survive a restart; the rest is rebuilt from Git and
+// the cluster.
+type state struct {
+	// Applied is the commit that was last applied to every tenant, but for the
+	// exceptions in Tenants.
+	Applied string `json:"applied,omitempty"`
+	// Pending are commits whose application began and did not end.
+	Pending []string `json:"pending,omitempty"`
+	// Tenants are the exceptions, by name ("" is the cluster overlay).
+	Tenants map[string]exception `json:"tenants,omitempty"`
+}
+
+// exception is what is not as Applied says about one tenant.
+type exception struct {
+	// Revision is the last one that was applied to the tenant; "" if none was.
+	Revision string `json:"revision"`
+	// Quarantined is since when the tenant's overlay is gone from Git; Revision
+	// is then the last one that had it.
+	Quarantined *time.Time `json:"quarantined,omitempty"`
+}
+
+// commits returns every commit whose objects may be in the cluster.
+func (s *state) commits() []string {
+	seen := map[string]bool{}
+	var out []string
+	add := func(commit string) {
+		if commit != "" && !seen[commit] {
+			seen[commit] = true
+			out = append(out, commit)
+		}
+	}
+	add(s.Applied)
+	for _, commit := range s.Pending {
+		add(commit)
+	}
+	for _, e := range s.Tenants {
+		add(e.Revision)
+	}
+	return out
+}
+
+// stateStore reads and writes the state. One goroutine uses it.
+type stateStore struct {
+	kube      kubernetes.Interface
+	namespace string
+	instance  string
+	manager   string
+	saved     state
+}
+
+func (s *stateStore) key() string { return s.instance + ".json" }
+
+// load reads the state; an absent one is empty. A state that cannot be read is
+// an error: going on would forget what must be removed.
+func (s *stateStore) load(ctx context.Context) (state, error) {
+	cm, err := s.kube.CoreV1().ConfigMaps(s.namespace).Get(ctx, StateName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return state{}, nil
+	}
+	if err != nil {
+		return state{}, fmt.Errorf("reading ConfigMap %s/%s: %w", s.namespace, StateName, err)
+	}
+	var st state
+	if text := cm.Data[s.key()]; text != "" {
+		if err := json.Unmarshal([]byte(text), &st); err != nil {
+			return state{}, fmt.Errorf("reading ConfigMap %s/%s: key %s is not what Ringfence wrote: %w (hint: mend it, or delete the key; what left Git since is then not removed)",
+				s.namespace, StateName, s.key(), err)
+		}
+	}
+	s.saved = st
+	return st, nil
+}
+
+// save writes the state if it differs from what was last read or written.
+func (s *stateStore) save(ctx context.Context, st state) error {
+	if reflect.DeepEqual(normal(s.saved), normal(st)) {
+		return nil
+	}
+	text, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	maps := s.kube.CoreV1().ConfigMaps(s.namespace)
+	for range writeTries {
+		var cm *corev1.ConfigMap
+		cm, err = maps.Get(ctx, StateName, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			err = s.create(ctx, string(text))
+		case err == nil:
+			if cm.Data == nil {
+				cm.Data = map[string]string{}
+			}
+			cm.Data[s.key()] = string(text)
+			_, err = maps.Update(ctx, cm, metav1.UpdateOptions{FieldManager: s.manager})
+		}
+		if err == nil {
+			s.saved = st
+			return nil
+		}
+		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+			break
+		}
+	}
+	return fmt.Errorf("saving ConfigMap %s/%s: %w", s.namespace, StateName, err)
+}
+
+func (s *stateStore) create(ctx context.Context, text string) error {
+	cm := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: StateName, Namespace: s.namespace},
+		Data:       map[string]string{s.key(): text},
+	}
+	_, err := s.kube.CoreV1().ConfigMaps(s.namespace).Create(ctx, cm, metav1.CreateOptions{FieldManager: s.manager})
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
+	if _, err := s.kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: s.manager}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	_, err = s.kube.CoreV1().ConfigMaps(s.namespace).Create(ctx, cm, metav1.CreateOptions{FieldManager: s.manager})
+	return err
+}
+
+// normal returns st with empty collections as nil, for comparison.
+func normal(st state) state {
+	if len(st.Pending) == 0 {
+		st.Pending = nil
+	}
+	if len(st.Tenants) == 0 {
+		st.Tenants = nil
+	}
+	return st
+}

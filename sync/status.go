@@ -1,0 +1,199 @@
+package sync
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/sources"
+)
+
+// State is the state of a tenant. Of several that hold, the first in the order
+// of States counts.
+type State string
+
+// The states of a tenant.
+const (
+	Quarantined State = "quarantined" // its overlay left Git; held at deny-all
+	Unknown     State = "unknown"     // the live state cannot be seen
+	Failed      State = "failed"      // its overlay is refused, or cannot be written
+	Drifted     State = "drifted"     // Git and the cluster differ
+	Suspended   State = "suspended"   // new revisions are held back by its settings
+	Pending     State = "pending"     // not applied yet; its namespace may not exist
+	Synced      State = "synced"      // equal to Git
+)
+
+// States returns every State in the order of precedence.
+func States() []State {
+	return []State{Quarantined, Unknown, Failed, Drifted, Suspended, Pending, Synced}
+}
+
+// Tenant is what is known of one tenant, as values.
+type Tenant struct {
+	// Name is the namespace's name; "" for the cluster overlay.
+	Name string
+	// Overlay is the folder in the repository.
+	Overlay string
+	// State is the first that holds.
+	State State
+	// Applied is the commit that was last applied in full, Wanted the newest;
+	// each "" if there is none.
+	Applied, Wanted string
+	// Objects is the number of objects that Git wants.
+	Objects int
+	// Drift is the number of differences that stand.
+	Drift int
+	// Problems say why the tenant failed.
+	Problems []kustomize.Problem
+}
+
+// Status is what is known as a whole.
+type Status struct {
+	// Ready: a revision was rendered and the watches are synced.
+	Ready bool
+	// Revision is the newest commit that was rendered; "" before the first.
+	Revision string
+	// Waiting says what is waited for; "" if nothing.
+	Waiting string
+	// PruneHeld says why nothing is removed; "" if removals are allowed.
+	PruneHeld string
+	// Tenants counts tenants by state, without the cluster overlay.
+	Tenants map[State]int
+	// Refused are problems of overlays that belong to no tenant.
+	Refused []kustomize.Problem
+	// Blind names the kinds that cannot be seen, with the reason.
+	Blind []string
+}
+
+// report is what a round leaves for readers.
+type report struct {
+	target                  *target
+	applied                 string
+	reached, pending, blind bool
+	err                     error
+}
+
+func (e *Engine) report(name string, r report) {
+	e.mu.Lock()
+	before, known := e.reports[name]
+	e.reports[name] = r
+	e.mu.Unlock()
+	if r.err == nil || r.blind {
+		return
+	}
+	if known && before.err != nil && before.err.Error() == r.err.Error() {
+		return
+	}
+	for _, p := range problems(r.err) {
+		e.config.Log.Error("tenant cannot be synced; it is tried again", "tenant", name, "err", p)
+	}
+	e.events.failed(name, r.err.Error())
+}
+
+// wait notes what is waited for; "" for nothing.
+func (e *Engine) wait(what string) { e.waiting.Store(&what) }
+
+// Status returns what is known as a whole.
+func (e *Engine) Status() Status {
+	s := Status{Tenants: map[State]int{}, Blind: e.cluster.Blind()}
+	for _, state := range States() {
+		s.Tenants[state] = 0
+	}
+	if what := e.waiting.Load(); what != nil {
+		s.Waiting = *what
+	}
+	w := e.world.Load()
+	if w == nil {
+		return s
+	}
+	s.Revision, s.PruneHeld, s.Refused = w.revision, w.pruneHeld, w.refused
+	s.Ready = e.cluster.Synced()
+	for _, t := range e.Tenants() {
+		if t.Name != clusterTenant {
+			s.Tenants[t.State]++
+		}
+	}
+	return s
+}
+
+// Tenants returns every tenant, sorted by name; the cluster overlay, if there
+// is one, comes first with the name "".
+func (e *Engine) Tenants() []Tenant {
+	w := e.world.Load()
+	if w == nil {
+		return nil
+	}
+	blind := !e.cluster.Synced()
+	out := make([]Tenant, 0, len(w.targets))
+	e.mu.Lock()
+	for name, t := range w.targets {
+		out = append(out, tenant(w, t, e.reports[name], e.ledger.Standing(name), blind))
+	}
+	e.mu.Unlock()
+	slices.SortFunc(out, func(a, b Tenant) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func tenant(w *world, t *target, r report, standing int, blind bool) Tenant {
+	out := Tenant{
+		Name: t.name, Overlay: t.overlay, Wanted: w.revision, Applied: r.applied,
+		Objects: len(t.wanted), Drift: standing, Problems: append(slices.Clone(t.problems), problems(r.err)...),
+	}
+	current := r.target != nil && t.sameObjects(r.target)
+	if current && r.reached {
+		out.Applied = t.revision
+	}
+	switch {
+	case !t.quarantined.IsZero():
+		out.State = Quarantined
+	case blind || r.blind:
+		out.State = Unknown
+	case len(out.Problems) > 0:
+		out.State = Failed
+	case standing > 0:
+		out.State = Drifted
+	case !current || !r.reached:
+		out.State = Pending
+	default:
+		out.State = Synced
+	}
+	return out
+}
+
+// Drift returns every difference that stands, and those corrected within the
+// last 15 minutes.
+func (e *Engine) Drift() []drift.Entry { return e.ledger.Entries() }
+
+// Unfenced returns the live namespaces that the repository expects to be fenced
+// and that no overlay fences, sorted.
+func (e *Engine) Unfenced() []string {
+	w := e.world.Load()
+	out := []string{}
+	if w == nil {
+		return out
+	}
+	for _, name := range e.cluster.Namespaces() {
+		if w.targets[name] != nil {
+			continue
+		}
+		if slices.ContainsFunc(w.rendered.Expect, func(glob string) bool { ok, _ := path.Match(glob, name); return ok }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Owner returns the overlay that owns a namespace in the newest world.
+func (e *Engine) Owner(namespace string) (overlay string, ok bool) {
+	w := e.world.Load()
+	if w == nil || w.targets[namespace] == nil || !w.targets[namespace].quarantined.IsZero() {
+		return "", false
+	}
+	return w.targets[namespace].overlay, true
+}
+
+// isGone says whether a commit can no longer be had.
+func isGone(err error) bool { return errors.Is(err, sources.ErrNoCommit) }

@@ -1,0 +1,110 @@
+package sync
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// clusterTenant is the name under which the cluster overlay is worked on.
+const clusterTenant = ""
+
+// world is what the newest revision wants of the whole cluster. It is immutable
+// once published.
+type world struct {
+	revision string
+	rendered *Rendered
+	targets  map[string]*target
+	// refused are problems of overlays that belong to no target.
+	refused []kustomize.Problem
+	// pruneHeld says why nothing is removed; "" if removals are allowed.
+	pruneHeld string
+}
+
+// target is what is wanted of one tenant, or of the cluster overlay. It is
+// immutable once published.
+type target struct {
+	name    string
+	overlay string
+	// revision is the one that the objects come from: the newest, or the last
+	// good one if the newest does not render for this tenant.
+	revision string
+	wanted   []*drift.Wanted
+	// good: the objects are a whole render, not only the guard's.
+	good bool
+	// problems of the newest revision, if its overlay is refused.
+	problems []kustomize.Problem
+	// quarantined is since when the overlay is gone from Git; zero if it is not.
+	quarantined time.Time
+}
+
+// newTarget prepares rendered objects; those that are the same as before keep
+// what was computed for them.
+func newTarget(t *kustomize.Tenant, revision string, before *target) *target {
+	return &target{
+		name: t.Name, overlay: t.Overlay, revision: revision, good: len(t.Problems) == 0, problems: t.Problems,
+		wanted: prepare(t.Objects, before),
+	}
+}
+
+func prepare(objects []kustomize.Object, before *target) []*drift.Wanted {
+	known := map[drift.ID]*drift.Wanted{}
+	if before != nil {
+		for _, w := range before.wanted {
+			known[w.ID] = w
+		}
+	}
+	out := make([]*drift.Wanted, 0, len(objects))
+	for _, o := range objects {
+		w := drift.NewWanted(o)
+		if old := known[w.ID]; old != nil && w.SameAs(old) {
+			w = old
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// sameObjects says whether both want the same objects with the same content.
+func (t *target) sameObjects(other *target) bool {
+	return other != nil && slices.EqualFunc(t.wanted, other.wanted, (*drift.Wanted).SameAs)
+}
+
+// withProblems returns the target as it was, with the newest revision's
+// problems: the last good state stands.
+func (t *target) withProblems(problems []kustomize.Problem) *target {
+	kept := *t
+	kept.problems = problems
+	return &kept
+}
+
+// holds says whether the object is among those wanted.
+func (t *target) holds(id drift.ID) bool {
+	return slices.ContainsFunc(t.wanted, func(w *drift.Wanted) bool { return w.ID == id })
+}
+
+// namespace returns the Namespace object of the target; nil if Git has none.
+func (t *target) namespace() *drift.Wanted {
+	for _, w := range t.wanted {
+		if w.ID.Kind == kinds.Namespace {
+			return w
+		}
+	}
+	return nil
+}
+
+// isolation returns the wanted objects that isolate, and whether together they
+// do so in both directions.
+func isolation(wanted []*drift.Wanted) (objects []*drift.Wanted, ingress, egress bool) {
+	for _, w := range wanted {
+		in, out := w.Isolates()
+		if in || out {
+			objects = append(objects, w)
+		}
+		ingress, egress = ingress || in, egress || out
+	}
+	return objects, ingress, egress
+}

@@ -1,0 +1,211 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// writeTries is how often a write is begun anew after a conflict.
+const writeTries = 5
+
+// action is what a write did, as in ringfence_sync_objects_total.
+type action string
+
+const (
+	created action = "created"
+	updated action = "updated"
+	pruned  action = "pruned"
+	failed  action = "failed"
+)
+
+// writer is the one way in which Ringfence writes guarded objects and
+// Namespaces:
+//
+//  1. Server-side apply with force under our field manager, with the live
+//     object's uid as precondition. Every field of the render is then ours.
+//  2. The answer is compared with the render. What differs was added by others,
+//     since no apply removes what it never owned.
+//  3. If anything differs: one PUT of exactly the render, with the answer's
+//     resourceVersion as precondition and managedFields cut down to our Apply
+//     entry. It only removes fields, so the API server makes no Update entry
+//     for it, and a later apply that drops a field really drops it.
+//
+// If we crash between 1 and 3, the next comparison finds the difference again.
+type writer struct {
+	dynamic dynamic.Interface
+	manager string
+	cluster *drift.Cluster
+}
+
+// errUnequal says that the API server does not keep what it is given.
+var errUnequal = errors.New("the API server's object differs from the render after it was written")
+
+// apply writes one object; live is what is known to be there, or nil.
+func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Observed) (action, error) {
+	done := created
+	var uid types.UID
+	if live != nil {
+		done, uid = updated, live.GetUID()
+	}
+	var err error
+	for range writeTries {
+		var answer *unstructured.Unstructured
+		answer, err = w.once(ctx, want, uid)
+		if err == nil {
+			w.cluster.Wrote(want.ID.Kind, answer)
+			return done, nil
+		}
+		if !apierrors.IsConflict(err) || ctx.Err() != nil {
+			break
+		}
+		if uid, err = w.current(ctx, want.ID, err); err != nil {
+			break
+		}
+	}
+	return failed, err
+}
+
+// once is one try of the three steps above.
+func (w *writer) once(ctx context.Context, want *drift.Wanted, uid types.UID) (*unstructured.Unstructured, error) {
+	u := want.DeepCopy()
+	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
+	if !want.ID.Kind.Namespaced {
+		u.SetNamespace("")
+	}
+	if uid != "" {
+		u.SetUID(uid)
+	}
+	body, err := json.Marshal(u)
+	if err != nil {
+		return nil, err
+	}
+	force := true
+	answer, err := w.resource(want.ID).Patch(ctx, want.ID.Name, types.ApplyPatchType, body,
+		metav1.PatchOptions{FieldManager: w.manager, Force: &force, FieldValidation: metav1.FieldValidationStrict})
+	if err != nil {
+		return nil, err
+	}
+	fields, err := checkAnswer(want, answer)
+	if err != nil || len(fields) == 0 {
+		return answer, err
+	}
+	if want.ID.Kind == kinds.Namespace {
+		return nil, fmt.Errorf("%w: %s", errUnequal, paths(fields))
+	}
+	answer, err = w.resource(want.ID).Update(ctx, w.exactly(want, answer), metav1.UpdateOptions{FieldManager: w.manager})
+	if err != nil {
+		return nil, err
+	}
+	if fields, err = checkAnswer(want, answer); err != nil {
+		return nil, err
+	}
+	if len(fields) > 0 {
+		return nil, fmt.Errorf("%w: %s", errUnequal, paths(fields))
+	}
+	return answer, nil
+}
+
+// exactly returns the render as a replacement of the live object: its identity,
+// the annotations that others put there (they mean nothing to policy), its
+// status, and of managedFields only our Apply entry.
+func (w *writer) exactly(want *drift.Wanted, live *unstructured.Unstructured) *unstructured.Unstructured {
+	u := want.DeepCopy()
+	if !want.ID.Kind.Namespaced {
+		u.SetNamespace("")
+	}
+	u.SetUID(live.GetUID())
+	u.SetResourceVersion(live.GetResourceVersion())
+	u.SetCreationTimestamp(live.GetCreationTimestamp())
+	u.SetGeneration(live.GetGeneration())
+	annotations := live.GetAnnotations() // a copy
+	for key, value := range want.GetAnnotations() {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[key] = value
+	}
+	if len(annotations) > 0 {
+		u.SetAnnotations(annotations)
+	}
+	if status, ok := live.Object["status"]; ok {
+		u.Object["status"] = status
+	}
+	var entries []metav1.ManagedFieldsEntry
+	for _, e := range live.GetManagedFields() {
+		ours := e.Manager == w.manager && e.Operation == metav1.ManagedFieldsOperationApply && e.Subresource == ""
+		if ours || e.Subresource == "status" {
+			entries = append(entries, e)
+		}
+	}
+	u.SetManagedFields(entries)
+	return u
+}
+
+// remove deletes an object of which exactly the given state is known. An object
+// that is gone already is no fault.
+func (w *writer) remove(ctx context.Context, live *drift.Observed) error {
+	uid, version := live.GetUID(), live.GetResourceVersion()
+	err := w.resource(live.ID).Delete(ctx, live.ID.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version},
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	if len(live.GetFinalizers()) == 0 {
+		w.cluster.Erased(live.ID.Kind, live.Unstructured)
+	}
+	return nil
+}
+
+// current finds out what is there now, after a write was refused for a
+// precondition: the uid for the next try, "" if the object is gone.
+func (w *writer) current(ctx context.Context, id drift.ID, conflict error) (types.UID, error) {
+	live, err := w.resource(id).Get(ctx, id.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", errors.Join(conflict, err)
+	}
+	w.cluster.Wrote(id.Kind, live)
+	return live.GetUID(), nil
+}
+
+func (w *writer) resource(id drift.ID) dynamic.ResourceInterface {
+	r := w.dynamic.Resource(id.Kind.GVR())
+	if id.Kind.Namespaced {
+		return r.Namespace(id.Namespace)
+	}
+	return r
+}
+
+// checkAnswer compares the answer of a write with the render. An answer without
+// name or resourceVersion is a write that was lost (Calico's older API server
+// answers 200 with an empty object then).
+func checkAnswer(want *drift.Wanted, answer *unstructured.Unstructured) ([]drift.Field, error) {
+	if answer.GetName() != want.ID.Name || answer.GetResourceVersion() == "" {
+		return nil, apierrors.NewConflict(want.ID.Kind.GVR().GroupResource(), want.ID.Name,
+			errors.New("the API server lost the write and answered with an empty object"))
+	}
+	return want.Fields(&drift.Observed{Unstructured: answer, ID: want.ID})
+}
+
+func paths(fields []drift.Field) string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = f.Path
+	}
+	return strings.Join(out, ", ")
+}
