@@ -181,9 +181,12 @@ func TestGuardAgainstOtherTenants(t *testing.T) {
 }
 
 func guardRules(side string) []any {
+	const pods = `projectcalico.org/orchestrator == "k8s"`
 	return []any{
-		map[string]any{"action": "Pass", side: map[string]any{"selector": `projectcalico.org/orchestrator == "k8s"`}},
-		map[string]any{"action": "Deny", side: map[string]any{"namespaceSelector": `projectcalico.org/name starts with "caas-"`}},
+		map[string]any{"action": "Pass", side: map[string]any{"selector": pods}},
+		map[string]any{"action": "Deny", side: map[string]any{
+			"namespaceSelector": `projectcalico.org/name starts with "caas-"`, "selector": pods,
+		}},
 		map[string]any{"action": "Pass"},
 	}
 }
