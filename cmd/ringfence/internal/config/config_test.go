@@ -174,8 +174,27 @@ limits: {files: 7}
 		URL: "https://git.example.com/policies.git", Ref: sources.Ref{Tag: "v1"}, Path: "policies",
 		Auth: sources.Auth{Username: "u", PasswordFile: "/p"}, TLS: sources.TLS{CAFile: "/ca", CertFile: "/cert", KeyFile: "/key"},
 		Proxy: "http://proxy:3128", AllowRewind: true,
-		Limits: sources.Limits{TreeBytes: sources.DefaultTreeBytes, Files: 7, FileBytes: sources.DefaultFileBytes},
+		Limits: sources.Limits{TreeBytes: sources.DefaultTreeBytes, Files: 7, FileBytes: -1},
 	}, d.Sources())
+}
+
+func TestCheckTree(t *testing.T) {
+	tree := fstest.MapFS{"a/b": {Data: make([]byte, 10)}, "c": {Data: make([]byte, 5)}}
+	for limits, want := range map[string]string{
+		"{}":                         "",
+		"{files: 3, treeBytes: 15}":  "",
+		"{files: 2}":                 "measuring the repository: it has more than 2 files and folders, which limits.files allows",
+		"{treeBytes: 14}":            "measuring the repository: its files have more than 14 bytes together, which limits.treeBytes allows",
+		"{files: -1, treeBytes: -1}": "",
+	} {
+		r, err := config.ParseRepository("r.yaml", []byte(repositoryHead+"limits: "+limits+"\n"))
+		require.NoError(t, err)
+		if err := r.CheckTree(tree); want == "" {
+			assert.NoError(t, err, limits)
+		} else {
+			assert.EqualError(t, err, want, limits)
+		}
+	}
 }
 
 func TestShortListen(t *testing.T) {

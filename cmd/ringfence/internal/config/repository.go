@@ -148,7 +148,9 @@ type Ignore struct {
 // Limits is the "limits" section. Past a limit the overlay concerned (for
 // TreeBytes and Files: the revision) is refused with a clear error. Negative means
 // no limit; 0 is refused. The defaults are those of packages sources and
-// kustomize, which enforce them.
+// kustomize. A daemon holds a revision against TreeBytes and Files of its own file (or
+// their defaults) before it can read ringfence.yaml, which can only lower them; see
+// Daemon.Sources and CheckTree.
 type Limits struct {
 	// TreeBytes bounds the sum of the sizes of all files of a revision, as a
 	// number of bytes or with a suffix (default 64Mi).

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ringfence/ringfence"
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/app"
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/sources/gitserver"
+	"github.com/ringfence/ringfence/sync"
+	"github.com/ringfence/ringfence/sync/controlplane"
+)
+
+func newDemoCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "The whole system on this machine",
+		Long: `Starts a real control plane (etcd and kube-apiserver), serves a copy of the example
+policy repository over HTTP, runs the daemon on both, and says what to try. All of it
+listens on loopback only. Ctrl-C stops it and leaves nothing behind.
+
+It needs git, and either a checkout of Ringfence with Go, from which the control plane
+is built once, or a ready one that RINGFENCE_CONTROLPLANE names.`,
+		Args: arguments(),
+	}
+	address := cmd.Flags().String("listen", "127.0.0.1:0", "address of the page, the API and metrics")
+	verbose := cmd.Flags().Bool("verbose", false, "show the daemon's whole log, not only what happens to tenants")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		silenceClient()
+		d := &demo{env: env, listen: *address, verbose: *verbose}
+		return d.run(cmd.Context())
+	}
+	return cmd
+}
+
+// demo is the whole system on one machine. Everything it makes is under one
+// temporary folder.
+type demo struct {
+	env     environment
+	listen  string
+	verbose bool
+	dir     string
+}
+
+func (d *demo) run(ctx context.Context) (err error) {
+	if _, err := exec.LookPath("git"); err != nil {
+		return fmt.Errorf("the demo needs git, and there is none: %w", err)
+	}
+	if d.dir, err = os.MkdirTemp("", "ringfence-demo-"); err != nil {
+		return err
+	}
+	defer func() {
+		if e := os.RemoveAll(d.dir); err == nil {
+			err = e
+		}
+	}()
+	fmt.Fprintln(d.env.Stderr, "starting a control plane …")
+	plane, err := controlplane.Start(ctx, controlplane.Config{Dir: filepath.Join(d.dir, "controlplane"), Calico: true, Log: d.env.Stderr})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // Ctrl-C
+		}
+		return err
+	}
+	defer func() {
+		if e := plane.Stop(); err == nil {
+			err = e
+		}
+	}()
+	git, err := gitserver.New(gitserver.Config{Dir: filepath.Join(d.dir, "git")})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = git.Close() }()
+	if err := git.CreateRepository("policies", ringfence.Example()); err != nil {
+		return err
+	}
+	return d.daemon(ctx, plane, git.URL("policies"))
+}
+
+// daemon runs the daemon and says what to try once everything is applied.
+func (d *demo) daemon(ctx context.Context, plane *controlplane.ControlPlane, url string) error {
+	daemon, err := config.ParseDaemon("demo.yaml", []byte(fmt.Sprintf(`apiVersion: ringfence.dev/v1
+kind: Config
+dataDir: %q
+source: {url: %q, poll: "@every 1s"}
+http: {listen: %q}
+`, filepath.Join(d.dir, "data"), url, d.listen)))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		select {
+		case <-plane.Done():
+			return fmt.Errorf("the control plane ended by itself")
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	group.Go(func() error {
+		err := app.Run(ctx, app.Config{
+			Daemon: daemon, REST: plane.REST(), Build: webBuild(), Log: d.logger(),
+			Started: func(address string, engine *sync.Engine) {
+				group.Go(func() error { return d.greet(ctx, plane, url, address, engine) })
+			},
+		})
+		cancel(nil)
+		return err
+	})
+	return group.Wait()
+}
+
+func (d *demo) logger() *slog.Logger {
+	var w io.Writer = d.env.Stderr
+	options := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
+		}
+		return a
+	}}
+	if !d.verbose {
+		options.Level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// greet waits until every tenant is synced and prints what to try next.
+func (d *demo) greet(ctx context.Context, plane *controlplane.ControlPlane, url, address string, engine *sync.Engine) error {
+	for {
+		s := engine.Status()
+		if n := s.Tenants[sync.Synced]; s.Ready && n > 0 && n == total(s.Tenants) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	var names []string
+	for _, t := range engine.Tenants() {
+		if t.Name != "" {
+			names = append(names, t.Name)
+		}
+	}
+	return greeting.Execute(d.env.Stdout, map[string]string{
+		"Tenants": strings.Join(names, ", "), "Page": "http://" + reachable(address), "Git": url,
+		"Kubectl": plane.Kubectl(), "Clone": filepath.Join(os.TempDir(), "policies"),
+	})
+}
+
+// reachable returns the address under which a listener is reached from this
+// machine.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func total(counts map[sync.State]int) int {
+	n := 0
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+var greeting = template.Must(template.New("greeting").Parse(`
+Ringfence fences {{.Tenants}} on a real Kubernetes API.
+
+  page     {{.Page}}
+  drift    {{.Page}}/api/v1/drift
+  metrics  {{.Page}}/metrics
+  Git      {{.Git}}
+  kubectl  {{.Kubectl}}
+
+Look at a fence:
+  {{.Kubectl}} get networkpolicies,networkpolicies.projectcalico.org -n caas-acme
+
+Open it by hand, under another name, and see it reported and undone:
+  {{.Kubectl}} patch networkpolicy deny-all -n caas-acme --field-manager rogue --type merge -p '{"spec":{"ingress":[{}]}}'
+  {{.Kubectl}} get networkpolicy deny-all -n caas-acme -o yaml
+  curl -s {{.Page}}/api/v1/drift
+
+Add a tenant by a push:
+  git clone {{.Git}} {{.Clone}} && cd {{.Clone}}
+  cp -r overlays/acme overlays/umbrella && sed -i.bak 's/acme$/umbrella/' overlays/umbrella/kustomization.yaml && rm overlays/umbrella/*.bak
+  git add . && git -c user.name=me -c user.email=me@example.com commit -qm 'add umbrella' && git push
+  {{.Kubectl}} get networkpolicies -n caas-umbrella
+
+Ctrl-C stops everything and leaves nothing behind.
+`))
