@@ -61,8 +61,8 @@ type Config struct {
 //   - Semver accepts a higher version than the accepted one wherever its tag stands, since
 //     release branches do not descend from each other. A lower version (somebody removed a tag)
 //     and the same version on another commit (somebody moved a tag) must descend. After a
-//     restart the accepted version is the highest that the remote still tags the floor with; if
-//     there is none, the new commit must descend.
+//     restart the accepted version is the highest within the constraint that the remote still tags the
+//     floor with; if there is none, the new commit must descend.
 type Ref struct {
 	// Branch is a branch's short name, such as main.
 	Branch string

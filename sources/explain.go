@@ -205,10 +205,14 @@ func broken(text string) bool {
 	return strings.HasSuffix(text, "EOF")
 }
 
-// inner takes off the wrappings that repeat the URL.
+// inner takes off the wrappings that repeat the URL, or name our own end of a connection, which is
+// another one each time: a text that changes would be logged again and again.
 func inner(err error) error {
 	if ue, ok := errors.AsType[*url.Error](err); ok {
-		return ue.Err
+		err = ue.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		return fmt.Errorf("%s %s: %w", op.Op, op.Addr, op.Err)
 	}
 	return err
 }

@@ -108,20 +108,34 @@ func (s *store) haves() []plumbing.Hash {
 	return haves
 }
 
-// commit peels an object of the store to a commit.
+// errNotCommit means that an object is there and whole, and neither a commit nor a tag of one.
+var errNotCommit = errors.New("not a commit")
+
+// commit peels an object of the store to a commit. Its error is *damage or errNotCommit.
 func (s *store) commit(h plumbing.Hash) (*object.Commit, error) {
 	for range 8 { // a tag may name a tag
-		c, err := object.GetCommit(s, h)
-		if err == nil {
+		o, err := s.EncodedObject(plumbing.AnyObject, h)
+		if err != nil {
+			return nil, &damage{fmt.Errorf("reading %s: %w", h, err)}
+		}
+		switch o.Type() {
+		case plumbing.CommitObject:
+			c, err := object.DecodeCommit(s, o)
+			if err != nil {
+				return nil, &damage{fmt.Errorf("reading commit %s: %w", h, err)}
+			}
 			return c, nil
+		case plumbing.TagObject:
+			t, err := object.DecodeTag(s, o)
+			if err != nil {
+				return nil, &damage{fmt.Errorf("reading tag %s: %w", h, err)}
+			}
+			h = t.Target
+		default:
+			return nil, errNotCommit
 		}
-		t, tagErr := object.GetTag(s, h)
-		if tagErr != nil {
-			return nil, err
-		}
-		h = t.Target
 	}
-	return nil, fmt.Errorf("object %s is a tag of a tag of a tag without end", h)
+	return nil, errNotCommit
 }
 
 // wantable lists what to ask for to get a commit: the commit itself where the server gives out any

@@ -42,7 +42,7 @@ func (r *Repository) forward(ctx context.Context, t target, c *object.Commit, re
 		return err
 	}
 	if t.version != nil {
-		old := versionAt(base, refs)
+		old := versionAt(base, r.constraint, refs)
 		if r.last != nil {
 			old = r.last.at.version
 		}

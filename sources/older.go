@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
 
@@ -40,12 +40,12 @@ func (r *Repository) stored(ctx context.Context, h plumbing.Hash) (*Snapshot, er
 	if !r.store.has(h) {
 		return nil, noCommit(h.String())
 	}
-	c, err := object.GetCommit(r.store, h)
-	if errors.Is(err, plumbing.ErrObjectNotFound) {
+	c, err := r.store.commit(h)
+	if errors.Is(err, errNotCommit) || (err == nil && c.Hash != h) {
 		return nil, noCommit(h.String()) // it is there, as something else
 	}
 	if err != nil {
-		return nil, &damage{fmt.Errorf("reading commit %s: %w", h, err)}
+		return nil, err
 	}
 	snap, err := r.read(ctx, c, revisionOf(c, ""))
 	if err != nil {
@@ -69,7 +69,12 @@ func (r *Repository) bringCommit(ctx context.Context, s secrets, h plumbing.Hash
 	if err != nil {
 		return err
 	}
-	err = r.fetch(ctx, sess, refs, wantable(h, refs))
+	return r.fetchCommit(ctx, sess, refs, h)
+}
+
+// fetchCommit fetches a commit that need not stand where a ref does.
+func (r *Repository) fetchCommit(ctx context.Context, sess session, refs *packp.AdvRefs, h plumbing.Hash) error {
+	err := r.fetch(ctx, sess, refs, wantable(h, refs))
 	if err != nil && strings.Contains(err.Error(), "not our ref") {
 		return noCommit(h.String())
 	}

@@ -277,11 +277,11 @@ func (r *Repository) advance(ctx context.Context, sess session, refs *packp.AdvR
 		return nil, err
 	}
 	c, err := r.store.commit(t.hash)
+	if errors.Is(err, errNotCommit) {
+		return nil, &fault{reason: ReasonRef, err: fmt.Errorf("%s does not name a commit", t.name)}
+	}
 	if err != nil {
-		if r.store.has(t.hash) {
-			return nil, &fault{reason: ReasonRef, err: fmt.Errorf("%s does not name a commit", t.name)}
-		}
-		return nil, &damage{fmt.Errorf("reading commit %s: %w", t.hash, err)}
+		return nil, err
 	}
 	rev := revisionOf(c, t.name)
 	if err := r.forward(ctx, t, c, rev, refs); err != nil {
@@ -300,17 +300,14 @@ func (r *Repository) bring(ctx context.Context, sess session, refs *packp.AdvRef
 	if r.store.ref(refFetched) == t.hash {
 		return nil
 	}
-	wants := []plumbing.Hash{t.hash}
 	if t.name == "" {
-		wants = wantable(t.hash, refs)
-	}
-	if err := r.fetch(ctx, sess, refs, wants); err != nil {
+		if err := r.fetchCommit(ctx, sess, refs, t.hash); err != nil {
+			return err
+		}
+	} else if err := r.fetch(ctx, sess, refs, []plumbing.Hash{t.hash}); err != nil {
 		return err
 	}
 	if !r.store.has(t.hash) {
-		if t.name == "" {
-			return noCommit(t.hash.String())
-		}
 		return &damage{fmt.Errorf("the pack does not hold %s", t.hash)}
 	}
 	return r.store.setRef(refFetched, t.hash)

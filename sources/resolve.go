@@ -105,14 +105,15 @@ func versionOf(ref string) *semver.Version {
 	return v
 }
 
-// versionAt is the highest version that the remote's tags give to a commit; nil if there is none.
-func versionAt(commit plumbing.Hash, refs *packp.AdvRefs) *semver.Version {
+// versionAt is the highest version within the constraint that the remote's tags give to a commit;
+// nil if there is none.
+func versionAt(commit plumbing.Hash, constraint *semver.Constraints, refs *packp.AdvRefs) *semver.Version {
 	var best *semver.Version
 	for name, h := range refs.References {
 		if peeled, ok := refs.Peeled[name]; ok {
 			h = peeled
 		}
-		if v := versionOf(name); v != nil && h == commit && (best == nil || v.GreaterThan(best)) {
+		if v := versionOf(name); v != nil && h == commit && constraint.Check(v) && (best == nil || v.GreaterThan(best)) {
 			best = v
 		}
 	}

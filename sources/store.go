@@ -65,7 +65,8 @@ func openStore(folder string) (*store, error) {
 	if err := s.Init(); err != nil {
 		return nil, unusable(err)
 	}
-	if err := s.SetReference(plumbing.NewSymbolicReference(plumbing.HEAD, refAccepted)); err != nil {
+	// Nothing reads HEAD, but without it Git's own tools take the folder for no repository.
+	if err := s.SetReference(plumbing.NewSymbolicReference(plumbing.HEAD, "refs/heads/none")); err != nil {
 		return nil, unusable(err)
 	}
 	return s, nil
