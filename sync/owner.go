@@ -195,6 +195,7 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 		o.timer.Reset(time.Minute)
 	}
 	o.announce(next)
+	o.engine.config.Metrics.countHeld(next)
 	o.previous = next
 	first := o.engine.world.Swap(next) == nil
 	o.remaining = touched

@@ -63,7 +63,9 @@ type stateStore struct {
 	namespace string
 	instance  string
 	manager   string
-	saved     state
+
+	saved state
+	known *corev1.ConfigMap // as last read or written; nil: not known
 }
 
 func (s *stateStore) key() string { return s.instance + ".json" }
@@ -85,11 +87,12 @@ func (s *stateStore) load(ctx context.Context) (state, error) {
 				s.namespace, StateName, s.key(), err)
 		}
 	}
-	s.saved = st
+	s.saved, s.known = st, cm
 	return st, nil
 }
 
-// save writes the state if it differs from what was last read or written.
+// save writes the state if it differs from what was last read or written: one
+// request, unless another instance wrote in between.
 func (s *stateStore) save(ctx context.Context, st state) error {
 	if reflect.DeepEqual(normal(s.saved), normal(st)) {
 		return nil
@@ -98,45 +101,61 @@ func (s *stateStore) save(ctx context.Context, st state) error {
 	if err != nil {
 		return err
 	}
-	maps := s.kube.CoreV1().ConfigMaps(s.namespace)
 	for range writeTries {
-		var cm *corev1.ConfigMap
-		cm, err = maps.Get(ctx, StateName, metav1.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(err):
-			err = s.create(ctx, string(text))
-		case err == nil:
-			if cm.Data == nil {
-				cm.Data = map[string]string{}
-			}
-			cm.Data[s.key()] = string(text)
-			_, err = maps.Update(ctx, cm, metav1.UpdateOptions{FieldManager: s.manager})
-		}
-		if err == nil {
+		if err = s.put(ctx, string(text)); err == nil {
 			s.saved = st
 			return nil
 		}
-		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+		s.known = nil
+		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			break
 		}
 	}
 	return fmt.Errorf("saving ConfigMap %s/%s: %w", s.namespace, StateName, err)
 }
 
+func (s *stateStore) put(ctx context.Context, text string) error {
+	maps := s.kube.CoreV1().ConfigMaps(s.namespace)
+	if s.known == nil {
+		known, err := maps.Get(ctx, StateName, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return s.create(ctx, text)
+		}
+		if err != nil {
+			return err
+		}
+		s.known = known
+	}
+	cm := s.known.DeepCopy()
+	if cm.Data == nil {
+		cm.Data = map[string]string{}
+	}
+	cm.Data[s.key()] = text
+	known, err := maps.Update(ctx, cm, metav1.UpdateOptions{FieldManager: s.manager})
+	if err == nil {
+		s.known = known
+	}
+	return err
+}
+
+// create makes the ConfigMap, and Ringfence's namespace if need be.
 func (s *stateStore) create(ctx context.Context, text string) error {
 	cm := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: StateName, Namespace: s.namespace},
 		Data:       map[string]string{s.key(): text},
 	}
-	_, err := s.kube.CoreV1().ConfigMaps(s.namespace).Create(ctx, cm, metav1.CreateOptions{FieldManager: s.manager})
-	if !apierrors.IsNotFound(err) {
-		return err
+	maps := s.kube.CoreV1().ConfigMaps(s.namespace)
+	known, err := maps.Create(ctx, cm, metav1.CreateOptions{FieldManager: s.manager})
+	if apierrors.IsNotFound(err) {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
+		if _, err := s.kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: s.manager}); err != nil && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+		known, err = maps.Create(ctx, cm, metav1.CreateOptions{FieldManager: s.manager})
 	}
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
-	if _, err := s.kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: s.manager}); err != nil && !apierrors.IsAlreadyExists(err) {
-		return err
+	if err == nil {
+		s.known = known
 	}
-	_, err = s.kube.CoreV1().ConfigMaps(s.namespace).Create(ctx, cm, metav1.CreateOptions{FieldManager: s.manager})
 	return err
 }
 

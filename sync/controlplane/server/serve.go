@@ -41,6 +41,7 @@ type ready struct {
 // folder that the next start can use: keys are whole or absent, the port is
 // remembered before anyone hears of it, etcd has its log.
 func serve(ctx context.Context, o options, out io.Writer) error {
+	spareTime()
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
@@ -72,6 +73,9 @@ func serve(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.calico {
+		calico.Prefer(server.GenericAPIServer.AggregatedDiscoveryGroupManager)
+	}
 	prepared, err := server.PrepareRun()
 	if err != nil {
 		return fmt.Errorf("preparing kube-apiserver: %w", err)
@@ -88,6 +92,7 @@ func serve(ctx context.Context, o options, out io.Writer) error {
 				return err
 			}
 			begun = nil
+			go spareMemory()
 			if err := json.NewEncoder(out).Encode(r); err != nil {
 				return fmt.Errorf("reporting that the control plane is ready: %w", err)
 			}

@@ -20,16 +20,28 @@ import (
 
 const (
 	parallel = 8                     // definitions in flight
-	pause    = 20 * time.Millisecond // between two looks at what is not there yet
+	pause    = 100 * time.Millisecond // between two looks at what is not there yet
 )
 
-// tiers are those that Calico makes by itself, with its orders and default
-// actions (libcalico-go/lib/apis/v3, names.go and tier.go).
-var tiers = []struct {
+// tier is one of projectcalico.org/v3.
+type tier struct {
 	name   string
 	order  int64
 	action string
-}{
+}
+
+func (t tier) object() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": publicGroup + "/" + publicPath,
+		"kind":       "Tier",
+		"metadata":   map[string]any{"name": t.name},
+		"spec":       map[string]any{"order": t.order, "defaultAction": t.action},
+	}}
+}
+
+// tiers are those that Calico makes by itself, with its orders and default
+// actions (libcalico-go/lib/apis/v3, names.go and tier.go).
+var tiers = []tier{
 	{"adminnetworkpolicy", 1_000, "Pass"},
 	{"default", 1_000_000, "Deny"},
 	{"baselineadminnetworkpolicy", 10_000_000, "Pass"},
@@ -46,6 +58,14 @@ func Install(ctx context.Context, c *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("installing Calico's resources: %w", err)
 	}
+	d, err := dynamic.NewForConfig(c)
+	if err != nil {
+		return fmt.Errorf("installing Calico's resources: %w", err)
+	}
+	registrations := schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
+	if err := create(ctx, d, registrations, registration()); err != nil {
+		return err
+	}
 	work, inner := errgroup.WithContext(ctx)
 	work.SetLimit(parallel)
 	for _, crd := range crds {
@@ -57,7 +77,13 @@ func Install(ctx context.Context, c *rest.Config) error {
 	if err := served(ctx, cs, crds); err != nil {
 		return err
 	}
-	return putTiers(ctx, c)
+	for _, t := range tiers {
+		resource := schema.GroupVersionResource{Group: publicGroup, Version: publicPath, Resource: "tiers"}
+		if err := create(ctx, d, resource, t.object()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // put creates crd, or gives the one that exists the same spec.
@@ -90,7 +116,7 @@ func served(ctx context.Context, cs clientset.Interface, crds []*apiextensions.C
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for Calico's resources: %q is not served: %w", missing, ctx.Err())
+			return fmt.Errorf("waiting for Calico's resources: %q is not served: %w", missing, context.Cause(ctx))
 		case <-time.After(pause):
 		}
 	}
@@ -125,34 +151,22 @@ func notServed(d discovery.DiscoveryInterface, crds []*apiextensions.CustomResou
 	return "", nil
 }
 
-func putTiers(ctx context.Context, c *rest.Config) error {
-	d, err := dynamic.NewForConfig(c)
-	if err != nil {
-		return fmt.Errorf("creating Calico's tiers: %w", err)
-	}
-	api := d.Resource(schema.GroupVersionResource{Group: publicGroup, Version: publicPath, Resource: "tiers"})
-	for _, t := range tiers {
-		o := &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": publicGroup + "/" + publicPath,
-			"kind":       "Tier",
-			"metadata":   map[string]any{"name": t.name},
-			"spec":       map[string]any{"order": t.order, "defaultAction": t.action},
-		}}
-		for {
-			_, err := api.Create(ctx, o, metav1.CreateOptions{FieldManager: "calico"})
-			if err == nil || apierrors.IsAlreadyExists(err) {
-				break
-			}
-			// Discovery may be ahead of the handler that serves the objects.
-			if !apierrors.IsNotFound(err) && !apierrors.IsServiceUnavailable(err) && !apierrors.IsTooManyRequests(err) {
-				return fmt.Errorf("creating the tier %q: %w", t.name, err)
-			}
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("creating the tier %q: %w", t.name, ctx.Err())
-			case <-time.After(pause):
-			}
+// create creates o unless it exists, and tries again while its kind, which is
+// known to exist, is not served yet: discovery and storage may be ahead of the
+// handler.
+func create(ctx context.Context, d dynamic.Interface, resource schema.GroupVersionResource, o *unstructured.Unstructured) error {
+	for {
+		_, err := d.Resource(resource).Create(ctx, o, metav1.CreateOptions{FieldManager: "calico"})
+		switch {
+		case err == nil, apierrors.IsAlreadyExists(err):
+			return nil
+		case !apierrors.IsNotFound(err) && !apierrors.IsServiceUnavailable(err) && !apierrors.IsTooManyRequests(err):
+			return fmt.Errorf("creating the %s %q: %w", o.GetKind(), o.GetName(), err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("creating the %s %q: %w: %w", o.GetKind(), o.GetName(), context.Cause(ctx), err)
+		case <-time.After(pause):
 		}
 	}
-	return nil
 }

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/sources"
+	"github.com/ringfence/ringfence/sync"
+)
+
+// renderer reads each revision's own ringfence.yaml, lets the daemon's pins win,
+// and renders with it. The kustomize renderer, and what it remembers, is kept as
+// long as the configuration stays the same. It is used by one goroutine.
+type renderer struct {
+	daemon  *config.Daemon
+	metrics *kustomize.Metrics
+	log     *slog.Logger
+	owner   func(namespace string) (string, bool)
+
+	config  kustomize.Config
+	current *kustomize.Renderer
+}
+
+// Render implements sync.Renderer.
+func (r *renderer) Render(ctx context.Context, s *sources.Snapshot) (*sync.Rendered, error) {
+	repository, err := config.ReadRepository(s.FS())
+	if err != nil {
+		return nil, err
+	}
+	if repository, err = r.daemon.Merge(repository); err != nil {
+		return nil, err
+	}
+	if err := repository.CheckTree(s.FS()); err != nil {
+		return nil, err
+	}
+	cfg := repository.Kustomize()
+	cfg.OwnNamespace = r.daemon.LeaderElection.Namespace
+	if r.current == nil || !reflect.DeepEqual(cfg, r.config) {
+		complete := cfg
+		complete.Owner, complete.Metrics = r.owner, r.metrics
+		next, err := kustomize.New(complete)
+		if err != nil {
+			return nil, err
+		}
+		r.config, r.current = cfg, next
+	}
+	rendering, err := r.current.Render(ctx, s.FS())
+	if err != nil {
+		return nil, err
+	}
+	r.warn(rendering, s.Revision())
+	current, files := r.current, s.FS()
+	return &sync.Rendered{
+		Rendering: rendering,
+		Expect:    repository.Layout.Expect,
+		Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
+			return current.Guard(ctx, files, namespace)
+		},
+	}, nil
+}
+
+// warn says what a revision holds that this version does not act on.
+func (r *renderer) warn(rendering *kustomize.Rendering, revision sources.Revision) {
+	kinds := map[string]int{}
+	count := func(t *kustomize.Tenant) {
+		for _, o := range t.Settings {
+			kinds[o.GetKind()]++
+		}
+	}
+	for _, t := range rendering.Tenants {
+		count(t)
+	}
+	if rendering.Cluster != nil {
+		count(rendering.Cluster)
+	}
+	for kind, n := range kinds {
+		r.log.Warn("this version does not act on objects of this kind", "object", kind+".ringfence.dev", "count", n, "revision", revision.Short())
+	}
+}

@@ -1,0 +1,112 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/sources"
+	"github.com/ringfence/ringfence/sync"
+)
+
+// Build says which build runs.
+type Build struct {
+	Version, Revision string
+}
+
+// Engine is what is asked about tenants and drift. Its methods are safe for
+// concurrent use and do not block.
+type Engine interface {
+	Status() sync.Status
+	Tenants() []sync.Tenant
+	Drift() []drift.Entry
+	Unfenced() []string
+}
+
+// Source is what is asked about Git. Its methods are safe for concurrent use
+// and do not block.
+type Source interface {
+	URL() string
+	Status() sources.Status
+}
+
+// Config is what a Handler shows.
+type Config struct {
+	// Instance is the daemon's instance name.
+	Instance string
+	// Build is shown on the page.
+	Build Build
+	// Engine and Source are asked at each request.
+	Engine Engine
+	Source Source
+	// Gatherer is what /metrics serves.
+	Gatherer prometheus.Gatherer
+	// Metrics is false where /metrics has an address of its own.
+	Metrics bool
+}
+
+// Handler serves the page, the API, and metrics.
+type Handler struct {
+	config Config
+	mux    *http.ServeMux
+}
+
+// New returns a Handler.
+func New(c Config) *Handler {
+	h := &Handler{config: c, mux: http.NewServeMux()}
+	h.health(h.mux)
+	if c.Metrics {
+		h.mux.Handle("GET /metrics", h.metrics())
+	}
+	h.mux.HandleFunc("GET /{$}", h.page)
+	h.mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.status()) })
+	h.mux.HandleFunc("GET /api/v1/tenants", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.tenants()) })
+	h.mux.HandleFunc("GET /api/v1/tenants/{name}", h.tenant)
+	h.mux.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.drift()) })
+	h.mux.HandleFunc("GET /api/v1/unfenced", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.config.Engine.Unfenced()) })
+	return h
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	h.mux.ServeHTTP(w, r)
+}
+
+// Metrics returns a handler of /metrics, /healthz and /readyz alone.
+func (h *Handler) Metrics() http.Handler {
+	mux := http.NewServeMux()
+	h.health(mux)
+	mux.Handle("GET /metrics", h.metrics())
+	return mux
+}
+
+func (h *Handler) metrics() http.Handler {
+	return promhttp.HandlerFor(h.config.Gatherer, promhttp.HandlerOpts{})
+}
+
+func (h *Handler) health(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		s := h.config.Engine.Status()
+		if !s.Ready {
+			reply(w, http.StatusServiceUnavailable, map[string]any{
+				"ready": false, "waiting": s.Waiting, "blind": s.Blind, "source": h.source(),
+			})
+			return
+		}
+		reply(w, http.StatusOK, "ok")
+	})
+}
+
+func reply(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(v) // the client has gone
+}
