@@ -80,6 +80,9 @@ var serverFields = []string{
 // metadata checks what Git says of metadata and status, and drops what says nothing.
 func (j *judge) metadata(o Object, refuse refuseFunc) {
 	dropNulls(o.Object)
+	for _, at := range nullItems(nil, o.Object) {
+		refuse(at, &refused{at.String() + " is an empty list item", "write {} for one that matches everything, or remove the dash"})
+	}
 	metadata, _ := o.Object["metadata"].(map[string]any)
 	for _, field := range serverFields {
 		value, ok := metadata[field]
@@ -113,6 +116,9 @@ func (j *judge) scope(o Object, metadata map[string]any, refuse refuseFunc) {
 	isNamespace := o.Kind.GroupKind() == kinds.Namespace.GroupKind()
 	switch {
 	case o.Kind.Group == kinds.GroupRingfence:
+		if !o.Kind.Namespaced {
+			delete(metadata, "namespace")
+		}
 	case isNamespace:
 		delete(metadata, "namespace")
 		if j.namespace != "" && o.GetName() != j.namespace {
@@ -147,23 +153,23 @@ func (j *judge) form(o Object, refuse refuseFunc) {
 		check = validation.IsDNS1123Label
 	}
 	if errs := check(name); len(errs) > 0 {
-		refuse(fieldPath{"metadata", "name"}, &refused{fmt.Sprintf("%q is not a valid name: %s", name, errs[0]), ""})
+		refuse(fieldPath{"metadata", "name"}, &refused{fmt.Sprintf("%q is not a valid name: %s", name, plain(errs[0])), ""})
 	}
 	for _, key := range sortedKeys(o.GetLabels()) {
 		value := o.GetLabels()[key]
 		at := fieldPath{"metadata", "labels", key}
 		if errs := content.IsLabelKey(key); len(errs) > 0 {
-			refuse(at, &refused{fmt.Sprintf("%q is not a valid label key: %s", key, errs[0]), ""})
+			refuse(at, &refused{fmt.Sprintf("%q is not a valid label key: %s", key, plain(errs[0])), ""})
 		}
 		if errs := content.IsLabelValue(value); len(errs) > 0 {
-			refuse(at, &refused{fmt.Sprintf("%q is not a valid value of the label %s: %s", value, key, errs[0]), ""})
+			refuse(at, &refused{fmt.Sprintf("%q is not a valid value of the label %s: %s", value, key, plain(errs[0])), ""})
 		}
 		j.label(o, key, value, refuse)
 	}
 	for _, key := range sortedKeys(o.GetAnnotations()) {
 		at := fieldPath{"metadata", "annotations", key}
 		if errs := content.IsLabelKey(strings.ToLower(key)); len(errs) > 0 {
-			refuse(at, &refused{fmt.Sprintf("%q is not a valid annotation key: %s", key, errs[0]), ""})
+			refuse(at, &refused{fmt.Sprintf("%q is not a valid annotation key: %s", key, plain(errs[0])), ""})
 		}
 		if key == breakGlass {
 			refuse(at, &refused{fmt.Sprintf("the annotation %s cannot be set from Git", key), "it is for emergencies, on the live Namespace"})
@@ -252,6 +258,26 @@ func dropNulls(value any) {
 	}
 }
 
+// nullItems finds list items without a value, which decoders take for the empty one: a
+// rule that allows everything.
+func nullItems(at fieldPath, value any) (found []fieldPath) {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, k := range sortedKeys(value) {
+			found = append(found, nullItems(at.at(k), value[k])...)
+		}
+	case []any:
+		for i, v := range value {
+			if v == nil {
+				found = append(found, at.at(i))
+				continue
+			}
+			found = append(found, nullItems(at.at(i), v)...)
+		}
+	}
+	return found
+}
+
 // empty reports whether a value says nothing.
 func empty(value any) bool {
 	switch value := value.(type) {
@@ -275,4 +301,11 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// plain cuts the examples and patterns off a message of Kubernetes' validation.
+func plain(message string) string {
+	message, _, _ = strings.Cut(message, " (e.g.")
+	message, _, _ = strings.Cut(message, ", regex used")
+	return message
 }

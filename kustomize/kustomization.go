@@ -145,12 +145,12 @@ func parseObjects(src *source) *objectFile {
 	if len(f.problems) > 0 {
 		return f
 	}
-	for _, doc := range src.docs {
-		if doc.Kind != yaml.MappingNode {
-			f.problems = append(f.problems, Problem{File: src.name, Line: doc.Line, Message: "the document is not an object", Hint: "it needs apiVersion, kind and metadata"})
-		}
-	}
-	f.manifests = src.manifests()
+	f.manifests = src.manifests(func(n *yaml.Node) {
+		f.problems = append(f.problems, Problem{
+			File: src.name, Line: n.Line, Message: "here should be an object, or a list of them",
+			Hint: "an object has apiVersion, kind and metadata",
+		})
+	})
 	for _, m := range f.manifests {
 		var missing []string
 		for _, field := range []struct{ name, value string }{{"apiVersion", m.apiVersion}, {"kind", m.kind}, {"metadata.name", m.name}} {

@@ -104,30 +104,33 @@ type manifest struct {
 	list             bool // it is an item of a List
 }
 
-// manifests returns the objects of a file, the items of lists one by one.
-func (s *source) manifests() (ms []manifest) {
+// manifests returns the objects of a file, the items of lists one by one. Each node that
+// is no object is given to misfit.
+func (s *source) manifests(misfit func(*yaml.Node)) (ms []manifest) {
 	for _, doc := range s.docs {
-		ms = appendManifests(ms, s.name, doc, false)
+		ms = appendManifests(ms, s.name, doc, misfit)
 	}
 	return ms
 }
 
-func appendManifests(ms []manifest, file string, n *yaml.Node, list bool) []manifest {
+func appendManifests(ms []manifest, file string, n *yaml.Node, misfit func(*yaml.Node)) []manifest {
 	n = resolve(n)
 	if n.Kind != yaml.MappingNode {
+		misfit(n)
 		return ms
 	}
 	kind := text(n, "kind")
-	if _, items := child(n, "items"); items != nil && strings.HasSuffix(kind, "List") {
-		if items = resolve(items); items.Kind == yaml.SequenceNode {
-			for _, item := range items.Content {
-				ms = appendManifests(ms, file, item, true)
-			}
-			return ms
+	if key, items := child(n, "items"); items != nil && strings.HasSuffix(kind, "List") {
+		if items = resolve(items); items.Kind != yaml.SequenceNode {
+			misfit(key)
 		}
+		for _, item := range items.Content {
+			ms = appendManifests(ms, file, item, misfit)
+		}
+		return ms
 	}
 	return append(ms, manifest{
 		file: file, node: n, apiVersion: text(n, "apiVersion"), kind: kind,
-		name: text(n, "metadata", "name"), namespace: text(n, "metadata", "namespace"), list: list,
+		name: text(n, "metadata", "name"), namespace: text(n, "metadata", "namespace"),
 	})
 }

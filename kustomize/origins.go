@@ -20,6 +20,13 @@ type place struct {
 
 // of finds the manifest of a rendered object.
 func (o *origins) of(b built) place {
+	known := false
+	for _, m := range o.objects {
+		known = known || m.file == b.file
+	}
+	if !known {
+		b.file = "" // a patch has written over kustomize's annotation
+	}
 	var best manifest
 	score := 0
 	for _, m := range o.objects {
@@ -29,12 +36,8 @@ func (o *origins) of(b built) place {
 	}
 	if score == 0 {
 		file := o.top
-		if b.file != "" {
-			for _, m := range o.objects {
-				if m.file == b.file {
-					file = b.file
-				}
-			}
+		if known {
+			file = b.file
 		}
 		return place{origins: o, manifest: manifest{file: file, kind: b.GetKind(), name: b.GetName()}}
 	}

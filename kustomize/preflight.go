@@ -259,7 +259,7 @@ func (w *walker) strategic() (patches []types.Patch) {
 			w.inline(at, text)
 			patches = append(patches, types.Patch{Patch: text})
 		} else if p, ok := w.file(at, text); ok {
-			w.patches = append(w.patches, w.serveFile(p).manifests()...)
+			w.patches = append(w.patches, w.serveFile(p).manifests(ignore)...)
 			patches = append(patches, types.Patch{Path: relative(w.dir, p)})
 		}
 	}
@@ -284,7 +284,7 @@ func (w *walker) patchList(field string, list []types.Patch) (patches []types.Pa
 			if !ok {
 				continue
 			}
-			w.patches = append(w.patches, w.serveFile(p).manifests()...)
+			w.patches = append(w.patches, w.serveFile(p).manifests(ignore)...)
 			patch.Path = relative(w.dir, p)
 		}
 		patches = append(patches, patch)
@@ -314,6 +314,9 @@ func (w *walker) inline(at fieldPath, patch string) {
 	}
 	w.problems = append(w.problems, src.problems...)
 	if len(src.problems) == 0 {
-		w.patches = append(w.patches, src.manifests()...)
+		w.patches = append(w.patches, src.manifests(ignore)...)
 	}
 }
+
+// ignore is for patches, which need not be objects: JSON patches are lists.
+func ignore(*yaml.Node) {}

@@ -106,4 +106,4 @@ func calicoSchema(kind string) reflect.Type {
 	}
 }
 
-var calicoNetworkPolicy = schema.GroupKind{Group: kinds.GroupCalico, Kind: calico.KindNetworkPolicy}
+var calicoNetworkPolicy = calicoKind(calico.KindNetworkPolicy)

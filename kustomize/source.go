@@ -91,7 +91,7 @@ func (s *source) addSyntax(err error, offset int) {
 	}
 	message := m[2]
 	hint := ""
-	if strings.Contains(message, "character that cannot start any token") {
+	if strings.Contains(message, "character that cannot start any token") || strings.Contains(message, "tab character") {
 		hint = "YAML is indented with spaces, not tabs"
 	}
 	s.add(line, 0, "the YAML is not valid: "+message, hint)

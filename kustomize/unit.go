@@ -44,7 +44,7 @@ func (r *Renderer) renderUnit(ctx context.Context, t *tree, folder string, as ro
 		}
 		if limit := r.cfg.Limits.ObjectsPerTenant; limit > 0 && len(objects) > limit {
 			f.add(Problem{
-				File: f.topName(folder), Message: fmt.Sprintf("the overlay renders %d objects, and the limit is %d", len(objects), limit),
+				File: f.topName(folder), Line: 1, Message: fmt.Sprintf("the overlay renders %d objects, and the limit is %d", len(objects), limit),
 				Hint: "split it, or raise limits.objectsPerTenant",
 			})
 			objects = objects[:0]
