@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/json"
 	"fmt"
@@ -179,6 +180,14 @@ func appendJSON(b []byte, node *yaml.Node) ([]byte, error) {
 	if node.Tag != "!!str" {
 		return append(b, node.Value...), nil
 	}
-	quoted, err := json.Marshal(node.Value)
-	return append(b, quoted...), err
+	return appendString(b, node.Value)
+}
+
+// appendString quotes a text without hiding the characters that only HTML minds.
+func appendString(b []byte, text string) ([]byte, error) {
+	var quoted bytes.Buffer
+	encoder := json.NewEncoder(&quoted)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(text)
+	return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...), err
 }
