@@ -99,6 +99,9 @@ func ofSSH(err error, c Config) *fault {
 		if known == "" {
 			known = "~/.ssh/known_hosts"
 		}
+		if h.changed {
+			return &fault{reason: ReasonHostKey, err: h, hint: "ask whoever runs the server; only if they have changed it, replace its line in " + known}
+		}
 		return &fault{reason: ReasonHostKey, err: h, hint: "compare the fingerprint with the server's, then add its line from ssh-keyscan to " + known}
 	}
 	text := err.Error()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 )
 
 // Folder returns a snapshot of a plain working folder, for commands that run without a repository.
@@ -43,7 +44,11 @@ func (f *folder) find(op, name string) (fs.FileInfo, error) {
 		}
 		done = path.Join(done, part)
 		var err error
-		if info, err = f.root.Lstat(done); err != nil {
+		info, err = f.root.Lstat(done)
+		if errors.Is(err, syscall.ENOTDIR) {
+			err = fs.ErrNotExist // a file has nothing beneath it
+		}
+		if err != nil {
 			return nil, &fs.PathError{Op: op, Path: name, Err: pathless(err)}
 		}
 		refusal := refusalOf(info)

@@ -47,7 +47,7 @@ func among(refs *packp.AdvRefs, prefix string) string {
 	var names []string
 	for name := range refs.References {
 		if short, ok := strings.CutPrefix(name, prefix); ok {
-			names = append(names, printable(short, 60))
+			names = append(names, short)
 		}
 	}
 	slices.Sort(names)

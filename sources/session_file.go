@@ -77,7 +77,7 @@ func (f *firstLine) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for line := range strings.Lines(string(f.text)) {
-		line = printable(strings.TrimPrefix(strings.TrimSpace(line), "remote:"), 300)
+		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "remote:"))
 		if strings.Trim(line, "=* ") != "" && !strings.HasPrefix(line, "Warning: Permanently added") {
 			return line
 		}

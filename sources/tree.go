@@ -109,11 +109,9 @@ func (r *reader) entry(full string, e object.TreeEntry) error {
 	case filemode.Symlink:
 		n.mode, n.refusal = fs.ModeSymlink|0o777, refuse("is a symbolic link, which Ringfence never follows")
 		return nil
-	case filemode.Submodule:
+	default: // submodules, and unknown modes, which go-git reads as such, as Git does
 		n.mode, n.refusal = fs.ModeIrregular, refuse("is a submodule, which Ringfence never follows")
 		return nil
-	default:
-		return malformed("%q has the unknown mode %s", full, e.Mode)
 	}
 	return r.file(full, n, e.Hash)
 }
