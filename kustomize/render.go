@@ -52,9 +52,14 @@ func (r *Renderer) Render(ctx context.Context, fsys fs.FS) (*Rendering, error) {
 // discover finds the overlays' folders, sorted, and whether there is a cluster overlay.
 func (r *Renderer) discover(t *tree) (overlays []string, cluster bool, err error) {
 	dirs := []string{"."}
+	var barred []string
 	for _, element := range strings.Split(r.cfg.Tenants, "/") {
 		var next []string
 		for _, dir := range dirs {
+			if t.node(dir).stat().fault(dir) != nil {
+				barred = append(barred, dir) // refused later; what is behind it is not looked at
+				continue
+			}
 			names, err := t.folders(dir, element)
 			if err != nil {
 				return nil, false, err
@@ -65,7 +70,7 @@ func (r *Renderer) discover(t *tree) (overlays []string, cluster bool, err error
 		}
 		dirs = next
 	}
-	overlays = slices.DeleteFunc(dirs, func(d string) bool { return d == r.cfg.Cluster || d == r.cfg.Guard })
+	overlays = slices.DeleteFunc(append(dirs, barred...), func(d string) bool { return d == r.cfg.Cluster || d == r.cfg.Guard })
 	slices.Sort(overlays)
 	switch st := t.node(r.cfg.Cluster).stat(); st.form {
 	case absent:
@@ -84,20 +89,17 @@ func (r *Renderer) discover(t *tree) (overlays []string, cluster bool, err error
 // overlays: folders, and what is refused later, such as symbolic links.
 func (t *tree) folders(dir, element string) (names []string, err error) {
 	if !strings.ContainsAny(element, `*?[\`) {
-		switch st := t.node(path.Join(dir, element)).stat(); st.form {
+		p := path.Join(dir, element)
+		switch st := t.node(p).stat(); st.form {
 		case absent, regular:
 			return nil, nil
+		case folder:
+			return []string{element}, nil
 		case unreadable:
 			return nil, st.err
+		default:
+			return nil, errors.New(st.fault(p).message)
 		}
-		return []string{element}, nil
-	}
-	switch st := t.node(dir).stat(); st.form {
-	case folder:
-	case unreadable:
-		return nil, st.err
-	default:
-		return nil, nil
 	}
 	entries, err := fs.ReadDir(t.fsys, dir)
 	if err != nil {

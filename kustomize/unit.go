@@ -34,6 +34,10 @@ func (r *Renderer) renderUnit(ctx context.Context, t *tree, folder string, as ro
 	f.overlay(folder, namespace)
 	u := &unit{folder: folder, as: as, namespace: namespace, lasting: true}
 	var objects []built
+	limit := r.cfg.Limits.ObjectsPerTenant
+	if n := len(f.objects); limit > 0 && n > limit {
+		f.tooMany(folder, n, limit) // kustomize's time grows with the square of their number
+	}
 	if len(f.problems) == 0 {
 		var err error
 		objects, err = build(ctx, f.served, folder, r.cfg.Limits.RenderTime)
@@ -42,12 +46,9 @@ func (r *Renderer) renderUnit(ctx context.Context, t *tree, folder string, as ro
 			var slow errTooSlow
 			u.lasting = ctx.Err() == nil && !errors.As(err, &slow)
 		}
-		if limit := r.cfg.Limits.ObjectsPerTenant; limit > 0 && len(objects) > limit {
-			f.add(Problem{
-				File: f.topName(folder), Line: 1, Message: fmt.Sprintf("the overlay renders %d objects, and the limit is %d", len(objects), limit),
-				Hint: "split it, or raise limits.objectsPerTenant",
-			})
-			objects = objects[:0]
+		if n := len(objects); limit > 0 && n > limit {
+			f.tooMany(folder, n, limit)
+			objects = nil
 		}
 	}
 	if as == tenantRole {
@@ -64,6 +65,13 @@ func (r *Renderer) renderUnit(ctx context.Context, t *tree, folder string, as ro
 	u.dynamic = f.dynamic
 	u.seen, u.files = f.seen, f.files()
 	return u
+}
+
+func (f *preflight) tooMany(folder string, n, limit int) {
+	f.add(Problem{
+		File: f.topName(folder), Line: 1, Message: fmt.Sprintf("the overlay has %d objects, and the limit is %d", n, limit),
+		Hint: "split it, or raise limits.objectsPerTenant",
+	})
 }
 
 // topName returns the overlay's kustomization file, or its folder.
