@@ -117,6 +117,15 @@ func newAPIServer(ctx context.Context, l net.Listener, f pki.Files, extra []stri
 	if err != nil {
 		return nil, fmt.Errorf("configuring kube-apiserver: %w", err)
 	}
+	// Its own controllers speak to it through this client, whose default limit
+	// of a few requests each second makes many definitions at once wait.
+	for _, c := range []*rest.Config{
+		config.ApiExtensions.GenericConfig.LoopbackClientConfig,
+		config.KubeAPIs.ControlPlane.Generic.LoopbackClientConfig,
+		config.Aggregator.GenericConfig.LoopbackClientConfig,
+	} {
+		c.QPS = -1
+	}
 	whole, err := config.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("configuring kube-apiserver: %w", err)

@@ -3,21 +3,23 @@ module github.com/ringfence/ringfence/sync/controlplane/server
 go 1.26.0
 
 require (
-	github.com/projectcalico/calico v0.0.0-20251021213802-b1f3c43f8437
-	github.com/spf13/pflag v1.0.10
-	go.etcd.io/etcd/client/pkg/v3 v3.7.3
-	go.etcd.io/etcd/server/v3 v3.7.3
-	golang.org/x/sync v0.24.0
-	k8s.io/api v0.37.2
-	k8s.io/apiextensions-apiserver v0.33.5
-	k8s.io/apimachinery v0.37.2
-	k8s.io/client-go v0.37.2
-	k8s.io/component-base v0.37.2
-	k8s.io/controller-manager v0.37.2
-	k8s.io/klog/v2 v2.140.0
-	k8s.io/kube-aggregator v0.33.5
-	k8s.io/kubectl v0.37.2
-	k8s.io/kubernetes v1.37.2
+	github.com/projectcalico/calico v0.0.0-20251021213802-b1f3c43f8437 // v3.31.0: the definitions of its resources, embedded; also the operator's, as a file
+	github.com/spf13/pflag v1.0.10 // kube-apiserver's options are flags of this library
+	github.com/stretchr/testify v1.11.1 // assertions
+	go.etcd.io/etcd/client/pkg/v3 v3.7.3 // a file lock that is tried, not waited for
+	go.etcd.io/etcd/server/v3 v3.7.3 // the store, embedded
+	golang.org/x/sync v0.24.0 // definitions are installed side by side
+	k8s.io/api v0.37.2 // types
+	k8s.io/apiextensions-apiserver v0.37.2 // types and client of resource definitions
+	k8s.io/apimachinery v0.37.2 // types
+	k8s.io/apiserver v0.37.2 // discovery's order of groups
+	k8s.io/client-go v0.37.2 // clients of the controllers, the kubeconfig file
+	k8s.io/component-base v0.37.2 // runs kubectl's command; holds the version that is reported
+	k8s.io/controller-manager v0.37.2 // informers of the garbage collector
+	k8s.io/klog/v2 v2.140.0 // the log of everything from Kubernetes
+	k8s.io/kube-aggregator v0.37.2 // the outermost part of kube-apiserver
+	k8s.io/kubectl v0.37.2 // kubectl
+	k8s.io/kubernetes v1.37.2 // kube-apiserver and the controllers
 )
 
 require (
@@ -142,13 +144,13 @@ require (
 	gopkg.in/go-jose/go-jose.v2 v2.6.3 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
-	k8s.io/apiserver v0.37.2 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
 	k8s.io/cli-runtime v0.37.2 // indirect
 	k8s.io/cloud-provider v0.37.2 // indirect
 	k8s.io/cluster-bootstrap v0.0.0 // indirect
 	k8s.io/component-helpers v0.37.2 // indirect
 	k8s.io/cri-api v0.37.2 // indirect
-	k8s.io/csi-translation-lib v0.33.5 // indirect
+	k8s.io/csi-translation-lib v0.37.2 // indirect
 	k8s.io/dynamic-resource-allocation v0.37.2 // indirect
 	k8s.io/endpointslice v0.0.0 // indirect
 	k8s.io/externaljwt v0.0.0 // indirect
@@ -156,11 +158,11 @@ require (
 	k8s.io/kube-controller-manager v0.0.0 // indirect
 	k8s.io/kube-openapi v0.0.0-20260721132016-d427ff9ee9ad // indirect
 	k8s.io/kube-proxy v0.0.0 // indirect
-	k8s.io/kube-scheduler v0.33.5 // indirect
+	k8s.io/kube-scheduler v0.37.2 // indirect
 	k8s.io/kubelet v0.37.2 // indirect
 	k8s.io/metrics v0.37.2 // indirect
-	k8s.io/mount-utils v0.33.5 // indirect
-	k8s.io/pod-security-admission v0.33.5 // indirect
+	k8s.io/mount-utils v0.37.2 // indirect
+	k8s.io/pod-security-admission v0.37.2 // indirect
 	k8s.io/streaming v0.37.2 // indirect
 	k8s.io/utils v0.0.0-20260626114624-be93311217bd // indirect
 	sigs.k8s.io/apiserver-network-proxy/konnectivity-client v0.36.0 // indirect

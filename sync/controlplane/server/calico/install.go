@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	parallel = 8                     // definitions in flight
+	parallel = 8                      // definitions in flight
 	pause    = 100 * time.Millisecond // between two looks at what is not there yet
 )
 
