@@ -223,8 +223,12 @@ func (o *owner) announce(next *world) {
 	for name, t := range next.targets {
 		old := o.previous.targets[name]
 		if len(t.problems) > 0 && (old == nil || !slices.Equal(old.problems, t.problems)) {
+			stands := "the last good state stands"
+			if !t.good {
+				stands = "there is no last good state, so the namespace is only isolated"
+			}
 			for _, p := range t.problems {
-				log.Error("overlay refused; the tenant keeps its last good state", "tenant", name, "revision", revision, "err", p)
+				log.Error("overlay refused", "tenant", name, "revision", revision, "reason", stands, "err", p)
 			}
 			o.engine.events.refused(t)
 		}
