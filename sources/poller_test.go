@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +22,9 @@ import (
 // script answers polls one after another, the last answer for ever, and notes when they came.
 type script struct {
 	answers []answer
-	times   []time.Time
+
+	mu    sync.Mutex
+	polls []time.Time
 }
 
 type answer struct {
@@ -28,18 +33,32 @@ type answer struct {
 }
 
 func (s *script) Poll(context.Context) (*sources.Snapshot, error) {
-	a := s.answers[min(len(s.times), len(s.answers)-1)]
-	s.times = append(s.times, time.Now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.answers[min(len(s.polls), len(s.answers)-1)]
+	s.polls = append(s.polls, time.Now())
 	return a.snap, a.err
+}
+
+func (s *script) times() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.polls)
 }
 
 // gaps are the waits between polls.
 func (s *script) gaps() (gaps []time.Duration) {
-	for i := range len(s.times) - 1 {
-		gaps = append(gaps, s.times[i+1].Sub(s.times[i]))
+	times := s.times()
+	for i := range len(times) - 1 {
+		gaps = append(gaps, times[i+1].Sub(times[i]))
 	}
 	return gaps
 }
+
+// notes counts what Notify tells.
+type notes struct{ n atomic.Int32 }
+
+func (n *notes) add(sources.Status) { n.n.Add(1) }
 
 func every(t *testing.T, spec string) cron.Schedule {
 	t.Helper()
@@ -71,19 +90,19 @@ func TestPollerSchedule(t *testing.T) {
 		snap := &sources.Snapshot{}
 		s := &script{answers: []answer{{snap: snap}}}
 		var log buffer
-		var notes []sources.Status
-		p := running(t, sources.PollerConfig{Repository: s, Schedule: every(t, "@every 30s"), Log: log.log(), Notify: func(s sources.Status) { notes = append(notes, s) }})
+		var notes notes
+		p := running(t, sources.PollerConfig{Repository: s, Schedule: every(t, "@every 30s"), Log: log.log(), Notify: notes.add})
 		require.Same(t, snap, <-p.Snapshots(), "the first poll is at once")
 		synctest.Wait()
 		lines := strings.Count(log.String(), "\n")
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		require.Len(t, s.times, 11)
+		require.Len(t, s.times(), 11)
 		for _, gap := range s.gaps() {
 			require.InDelta(t, 30, gap.Seconds(), 1)
 		}
 		require.Len(t, p.Snapshots(), 0, "what has not changed is not delivered again")
-		require.Len(t, notes, 1)
+		require.EqualValues(t, 1, notes.n.Load())
 		require.Equal(t, lines, strings.Count(log.String(), "\n"), "a healthy idle daemon logs nothing")
 		require.WithinDuration(t, time.Now(), p.Status().Checked, 31*time.Second)
 	})
@@ -100,8 +119,8 @@ func TestPollerBacksOff(t *testing.T) {
 		answers = append(answers, answer{err: bang}, answer{snap: snap})
 		s := &script{answers: answers}
 		var log buffer
-		var notes []sources.Status
-		p := running(t, sources.PollerConfig{Repository: s, Schedule: every(t, "@every 30s"), Log: log.log(), Notify: func(s sources.Status) { notes = append(notes, s) }})
+		var notes notes
+		p := running(t, sources.PollerConfig{Repository: s, Schedule: every(t, "@every 30s"), Log: log.log(), Notify: notes.add})
 		synctest.Wait()
 		require.ErrorIs(t, p.Status().Err, boom)
 		time.Sleep(10 * time.Minute)
@@ -115,7 +134,7 @@ func TestPollerBacksOff(t *testing.T) {
 		require.Equal(t, 1, strings.Count(log.String(), "boom"), "once for each text")
 		require.Equal(t, 1, strings.Count(log.String(), "bang"))
 		require.Equal(t, 1, strings.Count(log.String(), "works again"))
-		require.Len(t, notes, 3)
+		require.EqualValues(t, 3, notes.n.Load())
 		require.Same(t, snap, <-p.Snapshots())
 	})
 }
@@ -142,7 +161,7 @@ func TestPollerTrigger(t *testing.T) {
 		synctest.Wait()
 		trigger <- struct{}{}
 		synctest.Wait()
-		require.Len(t, s.times, 2)
+		require.Len(t, s.times(), 2)
 		require.Zero(t, s.gaps()[0], "neither the schedule nor a retry is waited for")
 	})
 }
@@ -166,17 +185,17 @@ func TestPollerRefusal(t *testing.T) {
 		refused := &sources.Error{Op: "polling", URL: "u", Reason: sources.ReasonRewind, Revision: sources.Revision{Commit: strings.Repeat("a", 40)}, Err: errors.New("x")}
 		good := &sources.Snapshot{}
 		s := &script{answers: []answer{{snap: good}, {err: refused}, {err: refused}, {snap: good}}}
-		var notes []sources.Status
-		p := running(t, sources.PollerConfig{Repository: s, Schedule: every(t, "@every 30s"), Notify: func(s sources.Status) { notes = append(notes, s) }})
+		var notes notes
+		p := running(t, sources.PollerConfig{Repository: s, Schedule: every(t, "@every 30s"), Notify: notes.add})
 		time.Sleep(75 * time.Second)
 		synctest.Wait()
-		require.Len(t, s.times, 3, "a refusal is not retried before its turn")
+		require.Len(t, s.times(), 3, "a refusal is not retried before its turn")
 		require.Equal(t, &sources.Refusal{Revision: refused.Revision, Reason: "rewind"}, p.Status().Refused)
 		require.ErrorIs(t, p.Status().Err, sources.ErrRewind)
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		require.Nil(t, p.Status().Refused)
-		require.Len(t, notes, 3)
+		require.EqualValues(t, 3, notes.n.Load())
 		<-p.Snapshots()
 		require.Empty(t, p.Snapshots(), "the good one is the same as before")
 	})

@@ -24,9 +24,7 @@ import (
 type daemon struct {
 	port  string
 	known string // the line of known_hosts
-	key   string // the client's private key, which is let in
 	user  string
-	pid   int
 }
 
 // keypair makes a private key in OpenSSH's format, and the line of its public half.
@@ -98,7 +96,7 @@ LogLevel ERROR
 	}, 10*time.Second, 20*time.Millisecond, "sshd: %s", &log)
 	me, err := user.Current()
 	require.NoError(t, err)
-	return &daemon{port: port, known: fmt.Sprintf("[127.0.0.1]:%s %s\n", port, hostPublic), user: me.Username, pid: cmd.Process.Pid}
+	return &daemon{port: port, known: fmt.Sprintf("[127.0.0.1]:%s %s\n", port, hostPublic), user: me.Username}
 }
 
 func (d *daemon) url(folder string) string {
