@@ -28,12 +28,19 @@ func sourceDir() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("finding the checkout: %w", err)
 	}
-	if root, ok := checkoutAround(wd); ok {
-		return root, nil
+	_, compiled, _, _ := runtime.Caller(0)
+	return findSource(wd, compiled)
+}
+
+// findSource is sourceDir for a working folder and the path of this file when
+// it was compiled, which -trimpath makes relative.
+func findSource(wd, compiled string) (string, error) {
+	if source, ok := checkoutAround(wd); ok {
+		return source, nil
 	}
-	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) { // not with -trimpath
-		if root, ok := checkoutAround(filepath.Dir(file)); ok {
-			return root, nil
+	if filepath.IsAbs(compiled) {
+		if source, ok := checkoutAround(filepath.Dir(compiled)); ok {
+			return source, nil
 		}
 	}
 	return "", errNoCheckout

@@ -23,7 +23,8 @@ const (
 type process struct {
 	pid    int
 	proc   *os.Process
-	done   chan struct{} // closed when it has ended
+	done   chan struct{} // closed when it has ended and, if unasked, that has been told
+	ready  atomic.Bool   // it has reported that it is
 	killed atomic.Bool   // by us
 }
 
@@ -62,6 +63,9 @@ func startProcess(ctx context.Context, binary string, args, env []string, logPat
 	go p.run(cmd, started, func() {
 		stdin.Close()
 		logFile.Close()
+		if p.ready.Load() && !p.killed.Load() {
+			fmt.Fprintf(log, "the control plane ended by itself (%s)%s\n", cmd.ProcessState, tail(logPath, from))
+		}
 	})
 	if err := <-started; err != nil {
 		<-p.done
@@ -71,7 +75,7 @@ func startProcess(ctx context.Context, binary string, args, env []string, logPat
 	select {
 	case ok := <-ready:
 		if ok {
-			go p.watch(cmd, logPath, from, log)
+			p.ready.Store(true)
 			return p, nil
 		}
 		// It closed its output: it is ending, or does not behave.
@@ -100,14 +104,6 @@ func (p *process) run(cmd *exec.Cmd, started chan<- error, after func()) {
 	p.pid, p.proc = cmd.Process.Pid, cmd.Process
 	started <- nil
 	_ = cmd.Wait() // how it ended is in cmd.ProcessState
-}
-
-// watch tells log if the server ends without having been told to.
-func (p *process) watch(cmd *exec.Cmd, logPath string, from int64, log io.Writer) {
-	<-p.done
-	if !p.killed.Load() {
-		fmt.Fprintf(log, "the control plane ended by itself (%s)%s\n", cmd.ProcessState, tail(logPath, from))
-	}
 }
 
 // kill ends the server at once and returns when it is gone. Nothing is lost:
