@@ -32,6 +32,7 @@ func TestCalico(t *testing.T) {
 	d, err := dynamic.NewForConfig(p.REST())
 	require.NoError(t, err)
 
+	t.Run("is small", func(t *testing.T) { testMemory(t, p.Pid()) })
 	t.Run("serves both groups", func(t *testing.T) { testServesBoth(t, p) })
 	t.Run("has the tiers that Calico makes", func(t *testing.T) { testTiers(t, d) })
 	t.Run("accepts policy", func(t *testing.T) { testAcceptsPolicy(t, d) })
@@ -39,7 +40,7 @@ func TestCalico(t *testing.T) {
 	t.Run("collects from the first moment", func(t *testing.T) { testCollectsCalico(t, d) })
 	t.Run("answers as kubectl", func(t *testing.T) { testKubectl(t, p) })
 	t.Run("takes the operator's definitions", func(t *testing.T) { testOperator(t, p) })
-	t.Run("is small", func(t *testing.T) { testMemory(t, p.Pid()) })
+	t.Run("stays small with twice the definitions", func(t *testing.T) { testMemory(t, p.Pid()) })
 }
 
 func testServesBoth(t *testing.T, p *ControlPlane) {

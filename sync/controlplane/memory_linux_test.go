@@ -13,8 +13,7 @@ import (
 
 var vmRSS = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
 
-// testMemory checks the contract: under 500 MB, Calico's definitions and the
-// operator's included.
+// testMemory checks the contract: under 500 MB, whatever is installed here.
 func testMemory(t *testing.T, pid int) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	require.NoError(t, err)

@@ -92,7 +92,7 @@ func serve(ctx context.Context, o options, out io.Writer) error {
 				return err
 			}
 			begun = nil
-			go spareMemory()
+			go spareMemory(ctx)
 			if err := json.NewEncoder(out).Encode(r); err != nil {
 				return fmt.Errorf("reporting that the control plane is ready: %w", err)
 			}
