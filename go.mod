@@ -3,31 +3,32 @@ module github.com/ringfence/ringfence
 go 1.26.0
 
 require (
-	github.com/Masterminds/semver/v3 v3.5.0
-	github.com/go-git/go-billy/v5 v5.9.2
-	github.com/go-git/go-git/v5 v5.19.3
-	github.com/projectcalico/api v0.0.0-20260303210141-543421943355
-	github.com/prometheus/client_golang v1.25.0
-	github.com/robfig/cron/v3 v3.0.1
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/spf13/cobra v1.10.2
-	github.com/spf13/pflag v1.0.10
-	github.com/stretchr/testify v1.12.1
-	go.yaml.in/yaml/v3 v3.0.6
-	golang.org/x/crypto v0.58.0
-	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
-	k8s.io/api v0.37.2
-	k8s.io/apimachinery v0.37.2
-	k8s.io/client-go v0.37.2
-	pgregory.net/rapid v1.3.0
-	sigs.k8s.io/kustomize/api v0.21.2
-	sigs.k8s.io/kustomize/kyaml v0.21.2
-	sigs.k8s.io/yaml v1.6.0
+	github.com/Masterminds/semver/v3 v3.5.0 // source.ref.semver: constraints over tags
+	github.com/go-git/go-billy/v5 v5.9.2 // the file system of go-git's store
+	github.com/go-git/go-git/v5 v5.19.3 // Git protocol, packs and objects, in process
+	github.com/projectcalico/api v0.0.0-20260303210141-543421943355 // Calico's types and their defaulting
+	github.com/prometheus/client_golang v1.25.0 // metrics
+	github.com/robfig/cron/v3 v3.0.1 // every schedule in the configuration
+	github.com/rogpeppe/go-internal v1.16.0 // testscript for tests; lockedfile for locks between processes
+	github.com/spf13/cobra v1.10.2 // the command line
+	github.com/stretchr/testify v1.12.1 // assertions of tests
+	go.yaml.in/yaml/v3 v3.0.6 // YAML nodes with line and column
+	golang.org/x/crypto v0.58.0 // SSH, and known_hosts
+	golang.org/x/sync v0.24.0 // errgroup
+	golang.org/x/sys v0.49.0 // what the standard library lacks of system calls
+	k8s.io/api v0.37.2 // types of Kubernetes objects
+	k8s.io/apimachinery v0.37.2 // unstructured objects and API errors
+	k8s.io/client-go v0.37.2 // the Kubernetes client, reflectors and work queues
+	k8s.io/klog/v2 v2.140.0 // to keep client-go's own log quiet
+	pgregory.net/rapid v1.3.0 // property tests
+	sigs.k8s.io/json v0.0.0-20250730193827-2d320260d730 // JSON as the API server reads it: case-sensitive, integers kept
+	sigs.k8s.io/kustomize/api v0.21.2 // rendering overlays
+	sigs.k8s.io/kustomize/kyaml v0.21.2 // kustomize's file system interface
+	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // paths in managedFields
+	sigs.k8s.io/yaml v1.6.0 // Kubernetes YAML to and from JSON
 )
 
 require (
-	dario.cat/mergo v1.0.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/ProtonMail/go-crypto v1.1.6 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
@@ -76,6 +77,7 @@ require (
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/sergi/go-diff v1.4.0 // indirect
 	github.com/skeema/knownhosts v1.3.1 // indirect
+	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	github.com/xanzy/ssh-agent v0.3.3 // indirect
 	github.com/xlab/treeprint v1.2.0 // indirect
@@ -90,10 +92,7 @@ require (
 	gopkg.in/evanphx/json-patch.v4 v4.13.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/warnings.v0 v0.1.2 // indirect
-	k8s.io/klog/v2 v2.140.0 // indirect
 	k8s.io/kube-openapi v0.0.0-20260721132016-d427ff9ee9ad // indirect
 	k8s.io/utils v0.0.0-20260626114624-be93311217bd // indirect
-	sigs.k8s.io/json v0.0.0-20250730193827-2d320260d730 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
-	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
 )

@@ -87,6 +87,7 @@ func (o *owner) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			o.leave(ctx)
 			return
 		case s := <-o.engine.offered:
 			o.delay = 0
@@ -99,6 +100,14 @@ func (o *owner) run(ctx context.Context) {
 			o.again(ctx)
 		}
 	}
+}
+
+// leave saves what is known when the process is told to end, so that the next
+// start can tell what was done from what is yet to be.
+func (o *owner) leave(ctx context.Context) {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	o.settle(grace)
 }
 
 // again does what could not be done before for a passing reason.

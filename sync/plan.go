@@ -72,7 +72,7 @@ func rankOf(t *target, w *drift.Wanted) rank {
 	if w.ID.Kind == kinds.Namespace {
 		return rankNamespace
 	}
-	if in, out := w.Isolates(); in || out {
+	if isolatesOnly(w) {
 		return rankIsolation
 	}
 	if w.Guard {

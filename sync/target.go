@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
@@ -96,15 +98,29 @@ func (t *target) namespace() *drift.Wanted {
 	return nil
 }
 
-// isolation returns the wanted objects that isolate, and whether together they
-// do so in both directions.
+// isolation returns the wanted objects that do nothing but isolate, and whether
+// all together isolate in both directions.
 func isolation(wanted []*drift.Wanted) (objects []*drift.Wanted, ingress, egress bool) {
 	for _, w := range wanted {
 		in, out := w.Isolates()
-		if in || out {
+		if isolatesOnly(w) {
 			objects = append(objects, w)
 		}
 		ingress, egress = ingress || in, egress || out
 	}
 	return objects, ingress, egress
+}
+
+// isolatesOnly says whether a policy isolates and allows nothing: one that
+// isolates in one direction may have rules in the other.
+func isolatesOnly(w *drift.Wanted) bool {
+	if in, out := w.Isolates(); !in && !out {
+		return false
+	}
+	for _, direction := range []string{"ingress", "egress"} {
+		if rules, _, _ := unstructured.NestedSlice(w.Object.Object, "spec", direction); len(rules) > 0 {
+			return false
+		}
+	}
+	return true
 }

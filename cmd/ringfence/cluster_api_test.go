@@ -88,7 +88,7 @@ func synced(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// failed waits until a tenant has failed at the commit of the clone, at a place
+// failedAt waits until a tenant has failed at the commit of the clone, at a place
 // in a file: failed TENANT FILE:LINE.
 func failedAt(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -189,4 +189,14 @@ func soon(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("seen after %v, undone after %v", seen, undone)
+}
+
+// cloneDemo clones the repository that a running demo serves to $WORK/clone.
+func cloneDemo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: demo-clone")
+	}
+	var status struct{ Source struct{ URL string } }
+	ts.Check(getJSON(ts.Getenv("API")+"/api/v1/status", &status))
+	ts.Check(ts.Exec("git", "clone", "-q", status.Source.URL, ts.MkAbs("clone")))
 }

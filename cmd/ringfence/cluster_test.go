@@ -43,17 +43,34 @@ func setupCluster(env *testscript.Env) error {
 	if err := setupScript(env); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+	for _, name := range []string{"LISTEN", "GITLISTEN"} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer listener.Close()
+		env.Setenv(name, listener.Addr().String())
 	}
-	defer listener.Close()
-	env.Setenv("LISTEN", listener.Addr().String())
-	env.Setenv("API", "http://"+listener.Addr().String())
+	env.Setenv("API", "http://"+env.Getenv("LISTEN"))
 	for name, value := range gitIdentity {
 		env.Setenv(name, value)
 	}
+	// Scripts have a home of their own, in which nothing is built yet.
+	binary, err := controlplane.Binary(context.Background(), os.Stderr)
+	if err != nil {
+		return err
+	}
+	env.Setenv("RINGFENCE_CONTROLPLANE", binary)
+	env.Setenv("TMPDIR", env.WorkDir+"/.tmp")
+	env.Values[planeKey{}] = new(*controlplane.ControlPlane)
 	return nil
+}
+
+// planeKey finds a script's control plane among its values.
+type planeKey struct{}
+
+func planeOf(ts *testscript.TestScript) **controlplane.ControlPlane {
+	return ts.Value(planeKey{}).(**controlplane.ControlPlane)
 }
 
 var gitIdentity = map[string]string{
@@ -79,6 +96,13 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	commands["failed"] = failedAt
 	commands["drift"] = waitDrift
 	commands["soon"] = soon
+	commands["stop-cluster"] = stopCluster
+	commands["generate"] = generate
+	commands["until-writes"] = untilWrites
+	commands["quiet"] = quiet
+	commands["standing"] = standing
+	commands["wrote-only-missing"] = wroteOnlyMissing
+	commands["demo-clone"] = cloneDemo
 	return commands
 }
 
@@ -99,13 +123,23 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	plane, err := controlplane.Start(context.Background(), config)
 	ts.Check(err)
 	ts.Defer(func() { _ = plane.Stop() })
+	*planeOf(ts) = plane
 	ts.Setenv("KUBECONFIG", plane.Kubeconfig())
 	ts.Setenv("PATH", filepath.Dir(plane.Kubectl())+string(os.PathListSeparator)+ts.Getenv("PATH"))
 }
 
+// stopCluster stops the control plane; cluster with the same folder starts it
+// again on the same port.
+func stopCluster(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: stop-cluster")
+	}
+	ts.Check((*planeOf(ts)).Stop())
+}
+
 // startGit serves a repository and clones it: git-server [-empty] [-password P]
-// [FOLDER]. It holds the example, or what is in FOLDER. It sets URL; the clone is
-// in $WORK/clone.
+// [-listen ADDRESS] [FOLDER]. It holds the example, or what is in FOLDER. It sets
+// URL; the clone is in $WORK/clone.
 func startGit(ts *testscript.TestScript, neg bool, args []string) {
 	config := gitserver.Config{Dir: filepath.Join(ts.Getenv("WORK"), "git")}
 	content := fs.FS(ringfence.Example())
@@ -116,12 +150,15 @@ func startGit(ts *testscript.TestScript, neg bool, args []string) {
 		case "-password":
 			i++
 			config.User, config.Password = "reader", args[i]
+		case "-listen":
+			i++
+			config.Listen = args[i]
 		default:
 			content = os.DirFS(ts.MkAbs(args[i]))
 		}
 	}
 	if neg {
-		ts.Fatalf("usage: git-server [-empty] [-password P] [FOLDER]")
+		ts.Fatalf("usage: git-server [-empty] [-password P] [-listen ADDRESS] [FOLDER]")
 	}
 	server, err := gitserver.New(config)
 	ts.Check(err)
@@ -331,34 +368,4 @@ func objects(ts *testscript.TestScript, name string, args ...string) map[string]
 		byID[fmt.Sprintf("%v %v %v", o["apiVersion"], o["kind"], meta["name"])] = o
 	}
 	return byID
-}
-
-// writes prints how many writes of guarded objects and namespaces the API server
-// has carried out since it started, from its own metrics.
-func writes(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 0 {
-		ts.Fatalf("usage: writes")
-	}
-	_, err := fmt.Fprintf(ts.Stdout(), "%d\n", countWrites(output(ts, "kubectl", "get", "--raw", "/metrics")))
-	ts.Check(err)
-}
-
-var requestSeries = regexp.MustCompile(`(?m)^apiserver_request_total\{([^}]*)\} ([0-9.e+]+)$`)
-
-// countWrites adds up the successful writes of what Ringfence applies in an API
-// server's metrics.
-func countWrites(metrics string) int {
-	n := 0
-	for _, m := range requestSeries.FindAllStringSubmatch(metrics, -1) {
-		if !regexp.MustCompile(`verb="(APPLY|POST|PUT|PATCH|DELETE)"`).MatchString(m[1]) ||
-			!regexp.MustCompile(`code="20[01]"`).MatchString(m[1]) ||
-			!regexp.MustCompile(`resource="(namespaces|networkpolicies|globalnetworkpolicies|tiers|networksets|globalnetworksets)"`).MatchString(m[1]) {
-			continue
-		}
-		var v float64
-		if _, err := fmt.Sscan(m[2], &v); err == nil {
-			n += int(v)
-		}
-	}
-	return n
 }

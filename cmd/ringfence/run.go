@@ -42,6 +42,9 @@ Git and the API server may be away, also at the start: they are waited for, and
 		if err != nil {
 			return err
 		}
+		if err := daemon.CheckFiles(); err != nil {
+			return err
+		}
 		restConfig, err := cluster.rest()
 		if err != nil {
 			return err

@@ -46,9 +46,6 @@ type Config struct {
 // person must mend before it can run at all: configuration that contradicts
 // reality, an address that is taken. Git and the API server are waited for.
 func Run(ctx context.Context, c Config) error {
-	if err := c.Daemon.CheckFiles(); err != nil {
-		return err
-	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
