@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"testing/fstest"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -185,28 +186,34 @@ func generate(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	files := map[string]string{
-		"ringfence.yaml":                "apiVersion: ringfence.dev/v1\nkind: Repository\nlayout: {namespaces: [\"t-*\"]}\n",
-		"base/guard/kustomization.yaml": "resources: [deny-all.yaml]\n",
-		"base/guard/deny-all.yaml":      policyYAML("deny-all", "{podSelector: {}, policyTypes: [Ingress, Egress]}"),
-		"base/tenant/namespace.yaml":    "apiVersion: v1\nkind: Namespace\nmetadata: {name: tenant}\n",
-	}
-	resources := "resources: [namespace.yaml"
-	for i := range 8 {
-		name := fmt.Sprintf("allow-%d", i)
-		files["base/tenant/"+name+".yaml"] = policyYAML(name, fmt.Sprintf("{podSelector: {matchLabels: {app: a%d}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}], ports: [{protocol: TCP, port: %d}]}]}", i, 8000+i))
-		resources += ", " + name + ".yaml"
-	}
-	files["base/tenant/kustomization.yaml"] = resources + "]\n"
-	for i := range n {
-		name := fmt.Sprintf("t-%04d", i)
-		files["overlays/"+name+"/kustomization.yaml"] = "namespace: " + name + "\nresources: [../../base/tenant]\n"
-	}
-	for name, content := range files {
+	for name, file := range generated(n, 8) {
 		path := filepath.Join(ts.MkAbs(args[0]), name)
 		ts.Check(os.MkdirAll(filepath.Dir(path), 0o700))
-		ts.Check(os.WriteFile(path, []byte(content), 0o600))
+		ts.Check(os.WriteFile(path, file.Data, 0o600))
 	}
+}
+
+// generated returns a policy repository with a number of tenants, each with a
+// Namespace, deny-all and some allowances.
+func generated(tenants, allowances int) fstest.MapFS {
+	files := fstest.MapFS{}
+	add := func(name, content string) { files[name] = &fstest.MapFile{Data: []byte(content)} }
+	add("ringfence.yaml", "apiVersion: ringfence.dev/v1\nkind: Repository\nlayout: {namespaces: [\"t-*\"]}\n")
+	add("base/guard/kustomization.yaml", "resources: [deny-all.yaml]\n")
+	add("base/guard/deny-all.yaml", policyYAML("deny-all", "{podSelector: {}, policyTypes: [Ingress, Egress]}"))
+	add("base/tenant/namespace.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: tenant}\n")
+	resources := "resources: [namespace.yaml"
+	for i := range allowances {
+		name := fmt.Sprintf("allow-%d", i)
+		add("base/tenant/"+name+".yaml", policyYAML(name, fmt.Sprintf("{podSelector: {matchLabels: {app: a%d}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}], ports: [{protocol: TCP, port: %d}]}]}", i, 8000+i)))
+		resources += ", " + name + ".yaml"
+	}
+	add("base/tenant/kustomization.yaml", resources+"]\n")
+	for i := range tenants {
+		name := fmt.Sprintf("t-%04d", i)
+		add("overlays/"+name+"/kustomization.yaml", "namespace: "+name+"\nresources: [../../base/tenant]\n")
+	}
+	return files
 }
 
 func policyYAML(name, spec string) string {
