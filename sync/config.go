@@ -68,14 +68,19 @@ type PruneLimit struct {
 
 // Config wires an Engine.
 type Config struct {
-	// Dynamic, Discovery, Metadata and Kube are clients of one cluster. Required.
-	Dynamic   dynamic.Interface
+	// Dynamic reads and writes the objects of Git. Required, and of the same cluster as
+	// the three clients below.
+	Dynamic dynamic.Interface
+	// Discovery says which kinds the cluster serves. Required.
 	Discovery discovery.DiscoveryInterface
-	Metadata  metadata.Interface
-	Kube      kubernetes.Interface
-	// Renderer and Source are required.
+	// Metadata watches the namespaces. Required.
+	Metadata metadata.Interface
+	// Kube reads and writes the state, and writes Events. Required.
+	Kube kubernetes.Interface
+	// Renderer turns snapshots into objects. Required.
 	Renderer Renderer
-	Source   Source
+	// Source gives the revisions that are needed again after a restart. Required.
+	Source Source
 	// Instance is the instance's name; "" means "default". The field manager is
 	// "ringfence" for it and "ringfence-<instance>" for others.
 	Instance string
@@ -90,10 +95,11 @@ type Config struct {
 	MaxPrune PruneLimit
 	// Audit is when the watches are compared with fresh lists; nil means never.
 	Audit cron.Schedule
-	// Metrics and DriftMetrics may be nil.
-	Metrics      *Metrics
+	// Metrics are counted into; nil means that nobody looks.
+	Metrics *Metrics
+	// DriftMetrics are those of the comparison; nil means that nobody looks.
 	DriftMetrics *drift.Metrics
-	// Log may be nil.
+	// Log gets new revisions, drift and what cannot be done; nil means nowhere.
 	Log *slog.Logger
 }
 

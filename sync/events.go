@@ -1,13 +1,16 @@
 package sync
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/ringfence/ringfence/drift"
 )
@@ -24,40 +27,75 @@ const (
 
 // events writes Events about tenants into their namespaces, on their Namespace
 // objects. Cluster-scoped matters are only logged: they have no namespace.
+//
+// What goes well is told at leisure, on a channel of its own: thousands of
+// tenants that are synced for the first time must neither slow the sync nor
+// crowd out what goes wrong.
 type events struct {
-	cluster     *drift.Cluster
-	broadcaster record.EventBroadcaster
-	recorder    record.EventRecorder
+	cluster      *drift.Cluster
+	urgent, calm record.EventRecorder
+	// stop ends the writing; Events that wait are lost.
+	stop context.CancelFunc
 }
 
+// Events of what goes well are written at this rate, in Events per second, after
+// a burst.
+const (
+	calmRate  = 20
+	calmBurst = 10
+)
+
 func newEvents(c Config, cluster *drift.Cluster) *events {
-	e := &events{cluster: cluster}
+	ctx, stop := context.WithCancel(context.Background())
+	e := &events{cluster: cluster, stop: stop}
 	if c.Mode == Observe {
 		return e
 	}
-	e.broadcaster = record.NewBroadcaster()
-	e.broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")})
-	e.recorder = e.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: c.manager()})
+	sink := &typedcorev1.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")}
+	recorder := func(sink record.EventSink) record.EventRecorder {
+		b := record.NewBroadcaster(record.WithContext(ctx))
+		b.StartRecordingToSink(sink)
+		return b.NewRecorder(scheme.Scheme, corev1.EventSource{Component: c.manager()})
+	}
+	e.urgent = recorder(sink)
+	e.calm = recorder(&calmSink{EventSink: sink, stopped: ctx.Done(), limit: flowcontrol.NewTokenBucketRateLimiter(calmRate, calmBurst)})
 	return e
 }
 
-func (e *events) stop() {
-	if e.broadcaster != nil {
-		e.broadcaster.Shutdown()
+// calmSink makes new Events at a bounded rate.
+type calmSink struct {
+	record.EventSink
+	stopped <-chan struct{}
+	limit   flowcontrol.RateLimiter
+}
+
+// Create implements record.EventSink.
+func (s *calmSink) Create(event *corev1.Event) (*corev1.Event, error) {
+	for !s.limit.TryAccept() {
+		select {
+		case <-s.stopped:
+			return nil, context.Canceled
+		case <-time.After(time.Second / calmRate):
+		}
 	}
+	return s.EventSink.Create(event)
 }
 
 // about writes one Event. The namespace must exist; if it does not, there is
 // nobody to read it.
 func (e *events) about(tenant, kind, reason, message string) {
-	if e.recorder == nil || tenant == clusterTenant {
+	recorder := e.urgent
+	if reason == reasonSynced {
+		recorder = e.calm
+	}
+	if recorder == nil || tenant == clusterTenant {
 		return
 	}
 	ns := e.cluster.Namespace(tenant)
 	if ns == nil || ns.GetDeletionTimestamp() != nil {
 		return
 	}
-	e.recorder.Event(&corev1.ObjectReference{
+	recorder.Event(&corev1.ObjectReference{
 		APIVersion: "v1", Kind: "Namespace", Name: tenant, Namespace: tenant, UID: ns.GetUID(),
 	}, kind, reason, clip(message))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -127,7 +126,6 @@ http: {listen: %q}
 }
 
 func (d *demo) logger() *slog.Logger {
-	var w io.Writer = d.env.Stderr
 	options := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
@@ -137,7 +135,7 @@ func (d *demo) logger() *slog.Logger {
 	if !d.verbose {
 		options.Level = slog.LevelInfo
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(slog.NewTextHandler(d.env.Stderr, options))
 }
 
 // greet waits until every tenant is synced and prints what to try next.

@@ -107,7 +107,7 @@ func (r *running) await(commit string) {
 	require.Eventually(r.tb, func() bool {
 		s := r.engine.Status()
 		return s.Revision == commit && s.Tenants[sync.Synced] == r.tenants
-	}, 5*time.Minute, 2*time.Millisecond)
+	}, 5*time.Minute, 10*time.Millisecond)
 }
 
 // pushOne changes one tenant alone and returns the commit.

@@ -140,7 +140,7 @@ func (d *Daemon) listenContradictions() {
 		for _, other := range keys[:i] {
 			a, _ := strict.Get(d, key)
 			b, _ := strict.Get(d, other)
-			if address := a.(string); address != "" && address == b.(string) && !strings.HasSuffix(address, ":0") {
+			if address, ok := a.(string); ok && address != "" && a == b && !strings.HasSuffix(address, ":0") {
 				d.doc.Add(key, strict.Invalidf("leave it out to serve both there", "is the same address as %s, %s", other, address))
 			}
 		}

@@ -25,8 +25,9 @@ func (d *Daemon) CheckFiles() error {
 		}
 	}
 	for _, key := range strict.Keys(d) {
-		if v, ok := strict.Get(d, key); ok && strings.HasSuffix(key, "File") {
-			check(key, v.(string))
+		v, _ := strict.Get(d, key)
+		if name, ok := v.(string); ok && strings.HasSuffix(key, "File") {
+			check(key, name)
 		}
 	}
 	for i, s := range d.Source.Verify.Signers {

@@ -21,13 +21,13 @@ func parse(doc *Document, data []byte) *yaml.Node {
 		doc.add(Position{}, "", Invalidf("it needs at least apiVersion and kind", "the file is empty"))
 		return nil
 	case err != nil:
-		doc.add(syntax(err))
+		doc.addSyntax(err)
 		return nil
 	}
 	if further, err := next(decoder); err == nil {
 		doc.add(position(further), "", Invalidf("remove what follows the second ---", "the file holds more than one document"))
 	} else if !errors.Is(err, io.EOF) {
-		doc.add(syntax(err))
+		doc.addSyntax(err)
 	}
 	return root
 }
@@ -56,8 +56,8 @@ func next(decoder *yaml.Decoder) (root *yaml.Node, err error) {
 
 var lineOfError = regexp.MustCompile(`^line (\d+): `)
 
-// syntax takes the line out of the YAML library's message.
-func syntax(err error) (Position, string, error) {
+// addSyntax adds an error of the YAML library, at the line that its message names.
+func (d *Document) addSyntax(err error) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	var at Position
 	if m := lineOfError.FindStringSubmatch(message); m != nil {
@@ -65,9 +65,10 @@ func syntax(err error) (Position, string, error) {
 		message = message[len(m[0]):]
 	}
 	if strings.Contains(message, "cannot start any token") {
-		return at, "", Invalidf("indent with spaces, not tabs, and quote values that start with a special character", "not valid YAML: %s", message)
+		d.add(at, "", Invalidf("indent with spaces, not tabs, and quote values that start with a special character", "not valid YAML: %s", message))
+		return
 	}
-	return at, "", Invalidf("", "not valid YAML: %s", message)
+	d.add(at, "", Invalidf("", "not valid YAML: %s", message))
 }
 
 func position(node *yaml.Node) Position { return Position{Line: node.Line, Column: node.Column} }

@@ -63,7 +63,11 @@ func (d *decoder) text(node *yaml.Node, f field) error {
 		return err
 	}
 	parsed := reflect.New(f.Type())
-	if err := parsed.Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(node.Value)); err != nil {
+	target, ok := reflect.TypeAssert[encoding.TextUnmarshaler](parsed)
+	if !ok {
+		panic(fmt.Sprintf("strict: fields of type %s do not parse themselves", f.Type()))
+	}
+	if err := target.UnmarshalText([]byte(node.Value)); err != nil {
 		return err
 	}
 	if f.CanInt() {
