@@ -35,11 +35,13 @@ It needs git, and either a checkout of Ringfence with Go, from which the control
 is built once, or a ready one that RINGFENCE_CONTROLPLANE names.`,
 		Args: arguments(),
 	}
-	address := cmd.Flags().String("listen", "127.0.0.1:0", "address of the page, the API and metrics")
-	verbose := cmd.Flags().Bool("verbose", false, "show the daemon's whole log, not only what happens to tenants")
+	address := cmd.Flags().String("listen", "", "address of the page, the API and metrics (default 127.0.0.1:8080, or a free port if that is taken)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		silenceClient()
-		d := &demo{env: env, listen: *address, verbose: *verbose}
+		d := &demo{env: env, listen: *address}
+		if d.listen == "" {
+			d.listen = preferred("127.0.0.1:8080")
+		}
 		return d.run(cmd.Context())
 	}
 	return cmd
@@ -48,17 +50,16 @@ is built once, or a ready one that RINGFENCE_CONTROLPLANE names.`,
 // demo is the whole system on one machine. Everything it makes is under one
 // temporary folder.
 type demo struct {
-	env     environment
-	listen  string
-	verbose bool
-	dir     string
+	env    environment
+	listen string
+	dir    string
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
 	if _, err := exec.LookPath("git"); err != nil {
 		return fmt.Errorf("the demo needs git, and there is none: %w", err)
 	}
-	if d.dir, err = os.MkdirTemp("", "ringfence-demo-"); err != nil {
+	if d.dir, err = makeFolder(); err != nil {
 		return err
 	}
 	defer func() {
@@ -79,7 +80,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 			err = e
 		}
 	}()
-	git, err := gitserver.New(gitserver.Config{Dir: filepath.Join(d.dir, "git")})
+	if err := os.Symlink(plane.Kubectl(), d.kubectl()); err != nil {
+		return err
+	}
+	git, err := gitserver.New(gitserver.Config{Dir: filepath.Join(d.dir, "git"), Listen: preferred("127.0.0.1:8081")})
 	if err != nil {
 		return err
 	}
@@ -89,6 +93,29 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	return d.daemon(ctx, plane, git.URL("policies"))
 }
+
+// makeFolder makes the folder of everything, under a name that is easy to type if
+// nothing else has it.
+func makeFolder() (string, error) {
+	dir := filepath.Join(os.TempDir(), "ringfence-demo")
+	if os.Mkdir(dir, 0o700) == nil {
+		return dir, nil
+	}
+	return os.MkdirTemp("", "ringfence-demo-")
+}
+
+// preferred returns the address if it is free, and otherwise that of a port that
+// the system chooses.
+func preferred(address string) string {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	_ = l.Close()
+	return address
+}
+
+func (d *demo) kubectl() string { return filepath.Join(d.dir, "kubectl") }
 
 // daemon runs the daemon and says what to try once everything is applied.
 func (d *demo) daemon(ctx context.Context, plane *controlplane.ControlPlane, url string) error {
@@ -116,7 +143,7 @@ http: {listen: %q}
 		err := app.Run(ctx, app.Config{
 			Daemon: daemon, REST: plane.REST(), Build: webBuild(), Log: d.logger(),
 			Started: func(address string, engine *sync.Engine) {
-				group.Go(func() error { return d.greet(ctx, plane, url, address, engine) })
+				group.Go(func() error { return d.greet(ctx, url, address, engine) })
 			},
 		})
 		cancel(nil)
@@ -125,21 +152,18 @@ http: {listen: %q}
 	return group.Wait()
 }
 
+// logger shortens times: the demo is watched as it goes.
 func (d *demo) logger() *slog.Logger {
-	options := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	return slog.New(slog.NewTextHandler(d.env.Stderr, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
 		}
 		return a
-	}}
-	if !d.verbose {
-		options.Level = slog.LevelInfo
-	}
-	return slog.New(slog.NewTextHandler(d.env.Stderr, options))
+	}}))
 }
 
 // greet waits until every tenant is synced and prints what to try next.
-func (d *demo) greet(ctx context.Context, plane *controlplane.ControlPlane, url, address string, engine *sync.Engine) error {
+func (d *demo) greet(ctx context.Context, url, address string, engine *sync.Engine) error {
 	for {
 		s := engine.Status()
 		if n := s.Tenants[sync.Synced]; s.Ready && n > 0 && n == total(s.Tenants) {
@@ -159,7 +183,7 @@ func (d *demo) greet(ctx context.Context, plane *controlplane.ControlPlane, url,
 	}
 	return greeting.Execute(d.env.Stdout, map[string]string{
 		"Tenants": strings.Join(names, ", "), "Page": "http://" + reachable(address), "Git": url,
-		"Kubectl": plane.Kubectl(), "Clone": filepath.Join(os.TempDir(), "policies"),
+		"Kubectl": d.kubectl(), "Clone": filepath.Join(os.TempDir(), "policies"),
 	})
 }
 
@@ -193,18 +217,20 @@ Ringfence fences {{.Tenants}} on a real Kubernetes API.
   Git      {{.Git}}
   kubectl  {{.Kubectl}}
 
-Look at a fence:
+Try, in another terminal:
+
+  # a fence
   {{.Kubectl}} get networkpolicies,networkpolicies.projectcalico.org -n caas-acme
 
-Open it by hand, under another name, and see it reported and undone:
+  # open it by hand, under another name: it is reported, and undone
   {{.Kubectl}} patch networkpolicy deny-all -n caas-acme --field-manager rogue --type merge -p '{"spec":{"ingress":[{}]}}'
   {{.Kubectl}} get networkpolicy deny-all -n caas-acme -o yaml
   curl -s {{.Page}}/api/v1/drift
 
-Add a tenant by a push:
+  # add a tenant by a push
   git clone {{.Git}} {{.Clone}} && cd {{.Clone}}
-  cp -r overlays/acme overlays/umbrella && sed -i.bak 's/acme$/umbrella/' overlays/umbrella/kustomization.yaml && rm overlays/umbrella/*.bak
-  git add . && git -c user.name=me -c user.email=me@example.com commit -qm 'add umbrella' && git push
+  mkdir overlays/umbrella && sed 's/acme/umbrella/' overlays/acme/kustomization.yaml > overlays/umbrella/kustomization.yaml
+  git add . && git commit -m 'add umbrella' && git push
   {{.Kubectl}} get networkpolicies -n caas-umbrella
 
 Ctrl-C stops everything and leaves nothing behind.
