@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -46,7 +47,7 @@ func canonical(k kinds.Kind, u *unstructured.Unstructured, keep map[string]strin
 	}
 	body["apiVersion"], body["kind"] = k.GroupVersion().String(), k.Kind
 	body["metadata"] = canonicalMeta(k, u, keep)
-	return dropNulls(body).(map[string]any), nil
+	return dropNulls(body), nil
 }
 
 // prototype returns an empty value of the kind's Go type; nil if there is none
@@ -109,13 +110,13 @@ func applyDefaults(typed metav1.Object) {
 	case *networking.NetworkPolicy:
 		defaultNetworkPolicy(&o.Spec)
 	case *calico.NetworkPolicy:
-		o.Spec.Tier = or(o.Spec.Tier, defaultTier)
+		o.Spec.Tier = cmp.Or(o.Spec.Tier, defaultTier)
 	case *calico.GlobalNetworkPolicy:
-		o.Spec.Tier = or(o.Spec.Tier, defaultTier)
+		o.Spec.Tier = cmp.Or(o.Spec.Tier, defaultTier)
 	case *calico.StagedNetworkPolicy:
-		o.Spec.Tier = or(o.Spec.Tier, defaultTier)
+		o.Spec.Tier = cmp.Or(o.Spec.Tier, defaultTier)
 	case *calico.StagedGlobalNetworkPolicy:
-		o.Spec.Tier = or(o.Spec.Tier, defaultTier)
+		o.Spec.Tier = cmp.Or(o.Spec.Tier, defaultTier)
 	case *calico.Tier:
 		if o.Spec.Order == nil {
 			order := calico.DefaultTierOrder
@@ -185,32 +186,29 @@ func canonicalMeta(k kinds.Kind, u *unstructured.Unstructured, keep map[string]s
 	return meta
 }
 
-// dropNulls returns v without map entries that are null, which the API server
-// drops too. It copies what it changes.
-func dropNulls(v any) any {
+// dropNulls returns a copy of m without map entries that are null, at any depth:
+// the API server drops them too.
+func dropNulls(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m))
+	for key, value := range m {
+		if value != nil {
+			out[key] = withoutNulls(value)
+		}
+	}
+	return out
+}
+
+func withoutNulls(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		out := make(map[string]any, len(v))
-		for key, value := range v {
-			if value != nil {
-				out[key] = dropNulls(value)
-			}
-		}
-		return out
+		return dropNulls(v)
 	case []any:
 		out := make([]any, len(v))
 		for i, value := range v {
-			out[i] = dropNulls(value)
+			out[i] = withoutNulls(value)
 		}
 		return out
 	default:
 		return v
 	}
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }

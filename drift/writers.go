@@ -42,7 +42,7 @@ func holds(entry metav1.ManagedFieldsEntry, fields []Field) bool {
 		return false
 	}
 	var set fieldpath.Set
-	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.GetRawBytes())); err != nil {
 		return false
 	}
 	found := false

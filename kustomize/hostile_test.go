@@ -210,8 +210,13 @@ func TestUnreadable(t *testing.T) {
 
 func TestRelativeNeverLooksRemote(t *testing.T) {
 	for _, c := range []struct{ dir, to, want string }{
-		{"a", "a/b.yaml", "./b.yaml"}, {"a", "github.com/x", "../github.com/x"}, {".", "github.com/x/y", "./github.com/x/y"},
-		{"a/b", "a", ".."}, {"a/b", "a/b", "."}, {"a/b", ".", "../.."}, {"a", "a/git@x:y", "./git@x:y"},
+		{"a", "a/b.yaml", "./b.yaml"},
+		{"a", "github.com/x", "../github.com/x"},
+		{".", "github.com/x/y", "./github.com/x/y"},
+		{"a/b", "a", ".."},
+		{"a/b", "a/b", "."},
+		{"a/b", ".", "../.."},
+		{"a", "a/git@x:y", "./git@x:y"},
 	} {
 		got := relative(c.dir, c.to)
 		assert.Equal(t, c.want, got)

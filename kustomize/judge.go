@@ -67,9 +67,6 @@ func (j *judge) object(b built) {
 
 type refuseFunc func(at fieldPath, why *refused)
 
-// settable are the fields of metadata that Git may set.
-var settable = []string{"name", "namespace", "labels", "annotations"}
-
 // serverFields are the fields of metadata that are the API server's, and others that
 // would let an object escape or be deleted.
 var serverFields = []string{

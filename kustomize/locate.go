@@ -101,7 +101,6 @@ type manifest struct {
 	node             *yaml.Node
 	apiVersion, kind string
 	name, namespace  string
-	list             bool // it is an item of a List
 }
 
 // manifests returns the objects of a file, the items of lists one by one. Each node that

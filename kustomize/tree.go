@@ -141,7 +141,7 @@ func (t *tree) read(p string, s state) *source {
 	if err != nil {
 		return fail(fmt.Sprintf("reading it: %v", err), "")
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	in := io.Reader(f)
 	if limit > 0 {
 		in = io.LimitReader(f, limit+1)

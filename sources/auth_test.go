@@ -62,7 +62,7 @@ func TestCredentials(t *testing.T) {
 				poll(t, r)
 				return
 			}
-			require.ErrorIs(t, fails(t, r, sources.ReasonAuth), sources.ErrAuth)
+			require.ErrorIs(t, failure(t, r, sources.ReasonAuth), sources.ErrAuth)
 		})
 	}
 }
@@ -80,7 +80,7 @@ func TestCredentialsRotate(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, []byte(secret), 0o600))
 	poll(t, r)
 	require.NoError(t, os.Remove(name))
-	e := fails(t, r, sources.ReasonAuth)
+	e := failure(t, r, sources.ReasonAuth)
 	require.ErrorContains(t, e, "source.auth.passwordFile cannot be read")
 	require.ErrorContains(t, e, name)
 }
@@ -99,7 +99,7 @@ func TestCredentialsInClearAreWarnedOfOnce(t *testing.T) {
 func TestRedirects(t *testing.T) {
 	o := serve(t, files{"a": "a"}, guarded)
 	var visits atomic.Int32
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		visits.Add(1)
 	}))
 	defer elsewhere.Close()
@@ -114,7 +114,7 @@ func TestRedirects(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o.instead(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) })
-			e := fails(t, o.repository(with), sources.ReasonRedirect)
+			e := failure(t, o.repository(with), sources.ReasonRedirect)
 			hides(t, e)
 		})
 	}
@@ -160,7 +160,7 @@ func everyText(err error) []string {
 		return nil
 	}
 	texts := []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)}
-	switch e := err.(type) {
+	switch e := any(err).(type) { // each layer by itself, not the chain
 	case interface{ Unwrap() error }:
 		texts = append(texts, everyText(e.Unwrap())...)
 	case interface{ Unwrap() []error }:
@@ -240,7 +240,7 @@ func TestProxy(t *testing.T) {
 	poll(t, o.repository(func(c *sources.Config) { c.Proxy = proxy.URL }))
 	require.EqualValues(t, 2, through.Load())
 	proxy.Close()
-	require.ErrorContains(t, fails(t, o.repository(func(c *sources.Config) { c.Proxy = proxy.URL }), sources.ReasonUnreachable), "source.proxy is set")
+	require.ErrorContains(t, failure(t, o.repository(func(c *sources.Config) { c.Proxy = proxy.URL }), sources.ReasonUnreachable), "source.proxy is set")
 }
 
 // certificate makes one for 127.0.0.1, signed by itself, and returns it with its PEM forms.
@@ -275,7 +275,7 @@ func TestTLS(t *testing.T) {
 		return o.repository(func(c *sources.Config) { c.TLS = s })
 	}
 	poll(t, with(sources.TLS{CAFile: file(t, ca)}))
-	require.ErrorContains(t, fails(t, with(sources.TLS{}), sources.ReasonTLS), "set source.tls.caFile")
+	require.ErrorContains(t, failure(t, with(sources.TLS{}), sources.ReasonTLS), "set source.tls.caFile")
 	fails(t, with(sources.TLS{CAFile: file(t, otherCA)}), sources.ReasonTLS)
 	fails(t, with(sources.TLS{CAFile: file(t, "nothing")}), sources.ReasonTLS)
 	fails(t, with(sources.TLS{CAFile: file(t, ca), CertFile: file(t, ca), KeyFile: file(t, otherKey)}), sources.ReasonTLS)
@@ -293,11 +293,11 @@ func TestTLS(t *testing.T) {
 			return o.repository(func(c *sources.Config) { c.TLS = s })
 		}
 		poll(t, with(sources.TLS{CAFile: file(t, ca), CertFile: file(t, ca), KeyFile: file(t, key)}))
-		require.ErrorContains(t, fails(t, with(sources.TLS{CAFile: file(t, ca)}), sources.ReasonTLS), "source.tls.certFile")
+		require.ErrorContains(t, failure(t, with(sources.TLS{CAFile: file(t, ca)}), sources.ReasonTLS), "source.tls.certFile")
 	})
 	t.Run("a server without", func(t *testing.T) {
 		plain := serve(t, files{"a": "a"})
 		r := plain.repository(func(c *sources.Config) { c.URL = strings.Replace(plain.url, "http:", "https:", 1) })
-		require.ErrorContains(t, fails(t, r, sources.ReasonTLS), "does not speak TLS")
+		require.ErrorContains(t, failure(t, r, sources.ReasonTLS), "does not speak TLS")
 	})
 }

@@ -78,7 +78,7 @@ func operations(fsys fs.FS, name string) map[string]error {
 
 func TestSnapshotInfo(t *testing.T) {
 	o := serve(t, ordinary)
-	require.NoError(t, os.Chmod(filepath.Join(o.clone, "base/a.yaml"), 0o755))
+	require.NoError(t, os.Chmod(filepath.Join(o.clone, "base", "a.yaml"), 0o755))
 	o.commit("executable", nil)
 	s := poll(t, o.repository())
 	info, err := fs.Stat(s.FS(), "base/a.yaml")
@@ -176,7 +176,7 @@ func TestMalformedTrees(t *testing.T) {
 			tree := git(t, o.folder, "hash-object", "-t", "tree", "--literally", "-w", file(t, raw))
 			commit := git(t, o.folder, "commit-tree", "-m", "hostile", tree)
 			git(t, o.folder, "update-ref", "refs/heads/main", commit)
-			e := fails(t, o.repository(), sources.ReasonPath)
+			e := failure(t, o.repository(), sources.ReasonPath)
 			require.ErrorContains(t, e, "malformed")
 		})
 	}
@@ -209,7 +209,7 @@ func TestLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := o.repository(within(test.limits))
-			e := fails(t, r, sources.ReasonLimit)
+			e := failure(t, r, sources.ReasonLimit)
 			require.ErrorIs(t, e, sources.ErrLimit)
 			require.ErrorContains(t, e, test.says)
 			require.True(t, e.Refused())
@@ -240,7 +240,7 @@ func TestLimits(t *testing.T) {
 		git(t, o.clone, "update-index", "--add", "--cacheinfo", "100644,"+git(t, o.clone, "rev-parse", "HEAD:c/c.yaml")+","+deep+"x")
 		git(t, o.clone, "commit", "-q", "-m", "deep")
 		o.push("HEAD:main")
-		require.ErrorContains(t, fails(t, o.repository(), sources.ReasonLimit), "longer than 4096 bytes")
+		require.ErrorContains(t, failure(t, o.repository(), sources.ReasonLimit), "longer than 4096 bytes")
 	})
 }
 

@@ -167,14 +167,20 @@ func poll(t *testing.T, r *sources.Repository) *sources.Snapshot {
 	return s
 }
 
-// fails polls and returns the error, which must be an *Error of that reason, on one line.
-func fails(t *testing.T, r *sources.Repository, reason string) *sources.Error {
+// fails polls, which must fail for that reason.
+func fails(t *testing.T, r *sources.Repository, reason string) {
 	t.Helper()
-	s, err := r.Poll(t.Context())
-	return failure(t, s, err, reason)
+	require.Error(t, failure(t, r, reason))
 }
 
-func failure(t *testing.T, s *sources.Snapshot, err error, reason string) *sources.Error {
+// failure polls and returns the error, which must be an *Error of that reason, on one line.
+func failure(t *testing.T, r *sources.Repository, reason string) *sources.Error {
+	t.Helper()
+	s, err := r.Poll(t.Context())
+	return failureOf(t, s, err, reason)
+}
+
+func failureOf(t *testing.T, s *sources.Snapshot, err error, reason string) *sources.Error {
 	t.Helper()
 	require.Error(t, err)
 	require.Nil(t, s)

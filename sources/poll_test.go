@@ -80,7 +80,7 @@ func TestPollEmptyRepositoryThenFirstPush(t *testing.T) {
 	for name, url := range map[string]string{"http": o.url, "file": "file://" + o.folder} {
 		t.Run(name, func(t *testing.T) {
 			r := o.repository(func(c *sources.Config) { c.URL = url })
-			require.ErrorIs(t, fails(t, r, sources.ReasonEmpty), sources.ErrEmpty)
+			require.ErrorIs(t, failure(t, r, sources.ReasonEmpty), sources.ErrEmpty)
 			t.Cleanup(func() { git(t, o.folder, "update-ref", "-d", "refs/heads/main") })
 			commit := o.commit("first", files{"a": "a"})
 			require.Equal(t, commit, poll(t, r).Revision().Commit)
@@ -92,7 +92,7 @@ func TestPollMissing(t *testing.T) {
 	o := serve(t, files{"a": "a"})
 	t.Run("branch", func(t *testing.T) {
 		r := o.repository(func(c *sources.Config) { c.Ref = sources.Ref{Branch: "mian"} })
-		e := fails(t, r, sources.ReasonRef)
+		e := failure(t, r, sources.ReasonRef)
 		require.ErrorIs(t, e, sources.ErrRef)
 		require.ErrorContains(t, e, `no branch "mian" (it has the branches main)`)
 	})
@@ -106,7 +106,7 @@ func TestPollMissing(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
 		r := o.repository(func(c *sources.Config) { c.URL = "http://" + l.Addr().String() + "/policies.git" })
-		require.ErrorContains(t, fails(t, r, sources.ReasonUnreachable), "connection refused")
+		require.ErrorContains(t, failure(t, r, sources.ReasonUnreachable), "connection refused")
 	})
 	t.Run("host", func(t *testing.T) {
 		r := o.repository(func(c *sources.Config) { c.URL = "http://nowhere.invalid/policies.git" })
@@ -114,7 +114,7 @@ func TestPollMissing(t *testing.T) {
 	})
 	t.Run("path", func(t *testing.T) {
 		r := o.repository(func(c *sources.Config) { c.Path = "a/b" })
-		require.ErrorContains(t, fails(t, r, sources.ReasonPath), `"a" of source.path is not a folder`)
+		require.ErrorContains(t, failure(t, r, sources.ReasonPath), `"a" of source.path is not a folder`)
 	})
 }
 
@@ -136,8 +136,8 @@ func TestPollAnswersThatAreNotGit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o.instead(test.answer)
-			first := fails(t, r, test.reason)
-			require.Equal(t, first.Error(), fails(t, r, test.reason).Error(), "the same trouble has the same text")
+			first := failure(t, r, test.reason)
+			require.Equal(t, first.Error(), failure(t, r, test.reason).Error(), "the same trouble has the same text")
 			o.instead(nil)
 			require.Same(t, good, poll(t, r), "it recovers")
 		})
@@ -148,7 +148,7 @@ func TestPollTimeoutAndCancel(t *testing.T) {
 	o := serve(t, files{"a": "a"})
 	o.instead(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	r := o.repository(func(c *sources.Config) { c.Timeout = 50 * time.Millisecond })
-	require.ErrorContains(t, fails(t, r, sources.ReasonTimeout), "longer than 50ms")
+	require.ErrorContains(t, failure(t, r, sources.ReasonTimeout), "longer than 50ms")
 	o.instead(nil)
 }
 

@@ -92,21 +92,17 @@ func (p *Poller) Status() Status { return *p.status.Load() }
 // returns nil. A failure is retried sooner than the schedule says: after about a second, then
 // twice as long each time, never later than the schedule's next turn. A refusal is not.
 func (p *Poller) Run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		err := p.poll(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
 		timer := time.NewTimer(p.wait(err, time.Now()))
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return nil
 		case <-p.config.Trigger:
 		case <-timer.C:
 		}
 		timer.Stop()
 	}
+	return nil
 }
 
 func (p *Poller) poll(ctx context.Context) error {

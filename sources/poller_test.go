@@ -101,7 +101,7 @@ func TestPollerSchedule(t *testing.T) {
 		for _, gap := range s.gaps() {
 			require.InDelta(t, 30, gap.Seconds(), 1)
 		}
-		require.Len(t, p.Snapshots(), 0, "what has not changed is not delivered again")
+		require.Empty(t, p.Snapshots(), "what has not changed is not delivered again")
 		require.EqualValues(t, 1, notes.n.Load())
 		require.Equal(t, lines, strings.Count(log.String(), "\n"), "a healthy idle daemon logs nothing")
 		require.WithinDuration(t, time.Now(), p.Status().Checked, 31*time.Second)

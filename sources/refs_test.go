@@ -35,7 +35,7 @@ func TestRefTag(t *testing.T) {
 	t.Run("of a blob", func(t *testing.T) {
 		git(t, o.clone, "tag", "blob", "HEAD:a")
 		o.push("--tags")
-		require.ErrorContains(t, fails(t, o.repository(following(sources.Ref{Tag: "blob"})), sources.ReasonRef), "does not name a commit")
+		require.ErrorContains(t, failure(t, o.repository(following(sources.Ref{Tag: "blob"})), sources.ReasonRef), "does not name a commit")
 	})
 	t.Run("moved forward", func(t *testing.T) {
 		r := o.repository(following(sources.Ref{Tag: "light"}))
@@ -85,14 +85,14 @@ func TestRefSemver(t *testing.T) {
 	})
 	t.Run("the same version on a commit that does not descend is refused", func(t *testing.T) {
 		tag("v1.1.1", two)
-		require.ErrorIs(t, fails(t, r, sources.ReasonRewind), sources.ErrRewind)
+		require.ErrorIs(t, failure(t, r, sources.ReasonRewind), sources.ErrRewind)
 	})
 	t.Run("a lower version is refused", func(t *testing.T) {
 		o.push(":refs/tags/v1.1.1")
 		fails(t, r, sources.ReasonRewind)
 	})
 	t.Run("nothing satisfies", func(t *testing.T) {
-		e := fails(t, o.repository(following(sources.Ref{Semver: ">=9"})), sources.ReasonRef)
+		e := failure(t, o.repository(following(sources.Ref{Semver: ">=9"})), sources.ReasonRef)
 		require.ErrorContains(t, e, "4 of its tags are versions")
 	})
 }
@@ -120,7 +120,7 @@ func TestRefCommit(t *testing.T) {
 			require.Empty(t, o.asked(), "a commit cannot move: the remote is not asked again")
 
 			unknown := o.repository(following(sources.Ref{Commit: "0123456789012345678901234567890123456789"}))
-			require.ErrorIs(t, fails(t, unknown, sources.ReasonCommit), sources.ErrNoCommit)
+			require.ErrorIs(t, failure(t, unknown, sources.ReasonCommit), sources.ErrNoCommit)
 		})
 	}
 	t.Run("going back on purpose is no rewind", func(t *testing.T) {
@@ -140,14 +140,14 @@ func TestRewind(t *testing.T) {
 
 	git(t, o.clone, "reset", "-q", "--hard", first)
 	other := o.commit("another second", files{"a": "3"})
-	e := fails(t, strict, sources.ReasonRewind)
+	e := failure(t, strict, sources.ReasonRewind)
 	require.ErrorIs(t, e, sources.ErrRewind)
 	require.True(t, e.Refused())
 	require.Equal(t, other, e.Revision.Commit)
 	require.Equal(t, "another second", e.Revision.Subject)
 	require.Equal(t, other, poll(t, lax).Revision().Commit)
 	o.asked()
-	require.Equal(t, e, fails(t, strict, sources.ReasonRewind))
+	require.Equal(t, e, failure(t, strict, sources.ReasonRewind))
 	require.Equal(t, []string{"refs"}, o.asked(), "what is refused is not fetched again")
 
 	t.Run("descending from what is refused does not help", func(t *testing.T) {

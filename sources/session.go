@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -56,7 +57,7 @@ func (p *piped) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRefs
 		return nil, context.Cause(ctx)
 	}
 	switch {
-	case err == packp.ErrEmptyAdvRefs:
+	case errors.Is(err, packp.ErrEmptyAdvRefs):
 		p.listed = true
 		return nil, transport.ErrEmptyRemoteRepository
 	case err != nil:

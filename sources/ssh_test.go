@@ -147,28 +147,28 @@ func TestSSH(t *testing.T) {
 		poll(t, o.repository(with(func(a *sources.Auth) {
 			a.SSHKeyFile, a.SSHKeyPassphraseFile = file(t, locked), file(t, passphrase+"\n")
 		})))
-		e := fails(t, o.repository(with(func(a *sources.Auth) {
+		e := failure(t, o.repository(with(func(a *sources.Auth) {
 			a.SSHKeyFile, a.SSHKeyPassphraseFile = file(t, locked), file(t, passphrase+" not")
 		})), sources.ReasonAuth)
 		hides(t, e)
 		require.NotContains(t, e.Error(), passphrase)
-		require.ErrorContains(t, fails(t, o.repository(with(func(a *sources.Auth) { a.SSHKeyFile = file(t, locked) })), sources.ReasonAuth), "set source.auth.sshKeyPassphraseFile")
+		require.ErrorContains(t, failure(t, o.repository(with(func(a *sources.Auth) { a.SSHKeyFile = file(t, locked) })), sources.ReasonAuth), "set source.auth.sshKeyPassphraseFile")
 	})
 	t.Run("a key that is not let in", func(t *testing.T) {
-		e := fails(t, o.repository(with(func(a *sources.Auth) { a.SSHKeyFile = file(t, stranger) })), sources.ReasonAuth)
+		e := failure(t, o.repository(with(func(a *sources.Auth) { a.SSHKeyFile = file(t, stranger) })), sources.ReasonAuth)
 		require.ErrorIs(t, e, sources.ErrAuth)
 	})
 	t.Run("a key that is none", func(t *testing.T) {
 		fails(t, o.repository(with(func(a *sources.Auth) { a.SSHKeyFile = file(t, public) })), sources.ReasonAuth)
 	})
 	t.Run("an unknown host", func(t *testing.T) {
-		e := fails(t, o.repository(with(func(a *sources.Auth) { a.KnownHostsFile = file(t, "[127.0.0.1]:1 "+otherHost+"\n") })), sources.ReasonHostKey)
+		e := failure(t, o.repository(with(func(a *sources.Auth) { a.KnownHostsFile = file(t, "[127.0.0.1]:1 "+otherHost+"\n") })), sources.ReasonHostKey)
 		require.ErrorContains(t, e, "SHA256:")
 		require.ErrorContains(t, e, "is unknown")
 	})
 	t.Run("a host whose key has changed", func(t *testing.T) {
 		known := strings.Join(strings.Fields(d.known)[:1], "") + " " + otherHost + "\n"
-		require.ErrorContains(t, fails(t, o.repository(with(func(a *sources.Auth) { a.KnownHostsFile = file(t, known) })), sources.ReasonHostKey), "has changed")
+		require.ErrorContains(t, failure(t, o.repository(with(func(a *sources.Auth) { a.KnownHostsFile = file(t, known) })), sources.ReasonHostKey), "has changed")
 	})
 	t.Run("known_hosts is mended while it runs", func(t *testing.T) {
 		known := file(t, "# nobody\n")

@@ -121,7 +121,7 @@ func TestStoreIsLocked(t *testing.T) {
 	dir := t.TempDir()
 	first, second := o.repository(within(dir)), o.repository(within(dir))
 	poll(t, first)
-	e := fails(t, second, sources.ReasonStore)
+	e := failure(t, second, sources.ReasonStore)
 	require.ErrorIs(t, e, sources.ErrLocked)
 	require.ErrorContains(t, e, dir)
 	require.NoError(t, first.Close())
@@ -150,7 +150,7 @@ func TestStoreDiskFull(t *testing.T) {
 	random, err := exec.Command("head", "-c", "524288", "/dev/urandom").Output()
 	require.NoError(t, err)
 	big := o.commit("big", files{"b": string(random)})
-	e := fails(t, r, sources.ReasonStore)
+	e := failure(t, r, sources.ReasonStore)
 	require.ErrorContains(t, e, "no space left on device")
 	require.Equal(t, "a", read(t, good, "a"))
 	require.NoError(t, exec.Command("mount", "-o", "remount,size=8m", dir).Run())
@@ -227,7 +227,7 @@ func TestAt(t *testing.T) {
 	t.Run("there is none", func(t *testing.T) {
 		for _, commit := range []string{"0123456789012345678901234567890123456789", "main", "", git(t, o.clone, "rev-parse", "HEAD:a")} {
 			s, err := o.repository().At(t.Context(), commit)
-			require.ErrorIs(t, failure(t, s, err, sources.ReasonCommit), sources.ErrNoCommit)
+			require.ErrorIs(t, failureOf(t, s, err, sources.ReasonCommit), sources.ErrNoCommit)
 		}
 	})
 }

@@ -21,7 +21,6 @@ const pathBytes = 4096
 
 // reader reads the tree of one commit into nodes.
 type reader struct {
-	ctx    context.Context // of one call: a reader lives no longer than read
 	store  *store
 	limits Limits
 	known  map[Hash][]byte // contents of the snapshot before, shared
@@ -33,12 +32,12 @@ type reader struct {
 // readTree reads everything under root of the commit's tree, and checks every hash. Errors are
 // *fault for what the commit is to blame for, *damage for what the store is.
 func readTree(ctx context.Context, s *store, c *object.Commit, root string, limits Limits, known map[Hash][]byte) (tree, error) {
-	r := &reader{ctx: ctx, store: s, limits: limits, known: known, time: c.Committer.When.UTC(), nodes: map[string]*node{}}
+	r := &reader{store: s, limits: limits, known: known, time: c.Committer.When.UTC(), nodes: map[string]*node{}}
 	h, err := r.descend(c.TreeHash, root)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.folder(".", h); err != nil {
+	if err := r.folder(ctx, ".", h); err != nil {
 		return nil, err
 	}
 	return r.nodes, nil
@@ -70,9 +69,9 @@ func (r *reader) descend(h plumbing.Hash, root string) (plumbing.Hash, error) {
 }
 
 // folder reads the tree h as the folder name.
-func (r *reader) folder(name string, h plumbing.Hash) error {
-	if err := r.ctx.Err(); err != nil {
-		return context.Cause(r.ctx)
+func (r *reader) folder(ctx context.Context, name string, h plumbing.Hash) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	entries, err := r.entries(h)
 	if err != nil {
@@ -82,7 +81,7 @@ func (r *reader) folder(name string, h plumbing.Hash) error {
 	r.nodes[name] = dir
 	for _, e := range entries {
 		full := path.Join(name, e.Name)
-		if err := r.entry(full, e); err != nil {
+		if err := r.entry(ctx, full, e); err != nil {
 			return err
 		}
 		dir.children = append(dir.children, r.nodes[full])
@@ -91,14 +90,14 @@ func (r *reader) folder(name string, h plumbing.Hash) error {
 	return nil
 }
 
-func (r *reader) entry(full string, e object.TreeEntry) error {
+func (r *reader) entry(ctx context.Context, full string, e object.TreeEntry) error {
 	switch {
 	case len(full) > pathBytes:
 		return r.over("the path %q… is longer than %d bytes", full[:80], pathBytes)
 	case len(r.nodes) > r.limits.Files:
 		return r.over("at %q there are more than limits.files=%d files and folders", full, r.limits.Files)
 	case e.Mode == filemode.Dir:
-		return r.folder(full, e.Hash)
+		return r.folder(ctx, full, e.Hash)
 	}
 	n := &node{name: e.Name, mode: 0o444, time: r.time, hash: Hash(e.Hash.String())}
 	r.nodes[full] = n

@@ -73,7 +73,7 @@ type Config struct {
 	Dynamic dynamic.Interface
 	// Discovery says which kinds the cluster serves. Required.
 	Discovery discovery.DiscoveryInterface
-	// Metadata watches the namespaces. Required.
+	// Metadata watches which kinds are defined. Required.
 	Metadata metadata.Interface
 	// Kube reads and writes the state, and writes Events. Required.
 	Kube kubernetes.Interface

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -48,7 +47,7 @@ func setupCluster(env *testscript.Env) error {
 		if err != nil {
 			return err
 		}
-		defer listener.Close()
+		defer listener.Close() //nolint:gocritic // all are held until the last is chosen, lest two be the same
 		env.Setenv(name, listener.Addr().String())
 	}
 	env.Setenv("API", "http://"+env.Getenv("LISTEN"))
@@ -142,7 +141,7 @@ func stopCluster(ts *testscript.TestScript, neg bool, args []string) {
 // URL; the clone is in $WORK/clone.
 func startGit(ts *testscript.TestScript, neg bool, args []string) {
 	config := gitserver.Config{Dir: filepath.Join(ts.Getenv("WORK"), "git")}
-	content := fs.FS(ringfence.Example())
+	content := ringfence.Example()
 	for i := 0; i < len(args); i++ {
 		switch args[i] {
 		case "-empty":

@@ -113,7 +113,7 @@ func (r *running) await(commit string) {
 // pushOne changes one tenant alone and returns the commit.
 func (r *running) pushOne(port int) string {
 	r.tb.Helper()
-	path := filepath.Join(r.clone, "overlays/t-0001")
+	path := filepath.Join(r.clone, "overlays", "t-0001")
 	require.NoError(r.tb, os.WriteFile(filepath.Join(path, "extra.yaml"), []byte(policyYAML("extra",
 		fmt.Sprintf("{podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{protocol: TCP, port: %d}]}]}", port))), 0o600))
 	require.NoError(r.tb, os.WriteFile(filepath.Join(path, "kustomization.yaml"),

@@ -40,7 +40,7 @@ func TestReport(t *testing.T) {
 		stderr string
 	}{
 		{nil, exitClean, ""},
-		{errors.New("one\ntwo\n"), exitUnknown, "ringfence: one\nringfence: two\n"},
+		{errors.Join(errors.New("one"), errors.New("two")), exitUnknown, "ringfence: one\nringfence: two\n"},
 		{&exitError{code: exitFindings}, exitFindings, ""},
 		{fmt.Errorf("asking: %w", &exitError{exitFindings, errors.New("denied")}), exitFindings, "ringfence: asking: denied\n"},
 	} {

@@ -1,8 +1,8 @@
 // Package gitserver serves Git repositories over HTTP, so that people can clone from and push to
 // them: for the demo, and for tests against the real thing.
 //
-// It is Git's own http-backend behind net/http, so it behaves as Git does. Nothing that the user,
-// or the machine, has configured for Git influences it.
+// It is Git's own http-backend behind net/http, and so guarantees to behave as Git does, and that
+// nothing which the user, or the machine, has configured for Git influences it.
 //
 // It never serves anything outside its folder, and only on the address that it is told; whoever
 // reaches that address can push, unless a password is set.

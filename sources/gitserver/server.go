@@ -11,7 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/cgi"
+	"net/http/cgi" //nolint:gosec // G504 is about Go before 1.6.3
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,7 +57,7 @@ func New(c Config) (*Server, error) {
 	if c.Dir == "" || err != nil {
 		return nil, errors.Join(errors.New("gitserver: Dir is missing"), err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("making the folder of repositories: %w", err)
 	}
 	if c.Listen == "" {

@@ -61,7 +61,7 @@ func TestCluster(t *testing.T) {
 		u, err := url.Parse(p.REST().Host)
 		require.NoError(t, err)
 		assert.Equal(t, "127.0.0.1", u.Hostname())
-		assert.Equal(t, float32(-1), p.REST().QPS)
+		assert.Negative(t, p.REST().QPS, "no limit on the client's side")
 	})
 	t.Run("serves nothing of Calico unasked", func(t *testing.T) {
 		_, err := k.Discovery().ServerResourcesForGroupVersion("projectcalico.org/v3")

@@ -14,14 +14,14 @@ const asParent = "CONTROLPLANE_TEST_PARENT"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asParent) == "" {
-		os.Exit(m.Run())
+		m.Run()
+		return
 	}
 	p, err := Start(context.Background(), Config{})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		panic(err)
 	}
-	fmt.Println(p.Pid(), p.Dir())
+	fmt.Fprintln(os.Stdout, p.Pid(), p.Dir())
 	time.Sleep(time.Hour)
 }
 

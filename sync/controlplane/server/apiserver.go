@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -59,7 +60,9 @@ func listen(data string) (net.Listener, error) {
 	}
 }
 
-func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+func portOf(l net.Listener) int {
+	return int(netip.MustParseAddrPort(l.Addr().String()).Port())
+}
 
 // apiserverFlags are kube-apiserver's flags as one would give them to it.
 func apiserverFlags(f pki.Files) []string {

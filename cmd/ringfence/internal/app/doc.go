@@ -5,7 +5,11 @@
 // the web server answers /healthz from the first moment, also while Git or the
 // API server are away.
 //
-// It decides nothing about policy; that is the rooms' work.
+// It never decides anything about policy, which is the rooms' work, and never
+// ends because Git or the API server are away: [Run] fails only for what a person
+// must mend first.
+//
+// Limitations: one daemon, one cluster, one repository; it is always the leader.
 //
 // Rejected: a dependency-injection framework; the graph is a page long.
 package app

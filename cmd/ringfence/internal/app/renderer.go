@@ -2,8 +2,8 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"reflect"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
 	"github.com/ringfence/ringfence/kustomize"
@@ -20,8 +20,8 @@ type renderer struct {
 	log     *slog.Logger
 	owner   func(namespace string) (string, bool)
 
-	config  kustomize.Config
-	current *kustomize.Renderer
+	configured string // what current was made with
+	current    *kustomize.Renderer
 }
 
 // Render implements sync.Renderer.
@@ -38,14 +38,14 @@ func (r *renderer) Render(ctx context.Context, s *sources.Snapshot) (*sync.Rende
 	}
 	cfg := repository.Kustomize()
 	cfg.OwnNamespace = r.daemon.LeaderElection.Namespace
-	if r.current == nil || !reflect.DeepEqual(cfg, r.config) {
-		complete := cfg
-		complete.Owner, complete.Metrics = r.owner, r.metrics
-		next, err := kustomize.New(complete)
+	// As text, every field counts, also one that is yet to be added.
+	if configured := fmt.Sprintf("%#v", cfg); r.current == nil || configured != r.configured {
+		cfg.Owner, cfg.Metrics = r.owner, r.metrics
+		next, err := kustomize.New(cfg)
 		if err != nil {
 			return nil, err
 		}
-		r.config, r.current = cfg, next
+		r.configured, r.current = configured, next
 	}
 	rendering, err := r.current.Render(ctx, s.FS())
 	if err != nil {

@@ -39,10 +39,11 @@ type Config struct {
 	Instance string
 	// Build is shown on the page.
 	Build Build
-	// Engine and Source are asked at each request.
+	// Engine is asked about tenants and drift at each request. Required.
 	Engine Engine
+	// Source is asked about Git at each request. Required.
 	Source Source
-	// Gatherer is what /metrics serves.
+	// Gatherer is what /metrics serves. Required.
 	Gatherer prometheus.Gatherer
 	// Metrics is false where /metrics has an address of its own.
 	Metrics bool

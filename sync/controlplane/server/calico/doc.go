@@ -5,6 +5,8 @@
 // the tiers that each Calico cluster has by itself exist. Installing again
 // changes nothing.
 //
+// It never invents a schema, and never removes anything.
+//
 // crd.projectcalico.org/v1 and policy.networking.k8s.io/v1alpha1 are the
 // published definitions, embedded in Calico's own module. projectcalico.org/v3
 // is derived from them: the same schemas under the other group, version and,

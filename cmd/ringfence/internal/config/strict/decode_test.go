@@ -208,7 +208,7 @@ func TestProblems(t *testing.T) {
 			err := strict.Decode("f.yaml", []byte(tt.file), options(), &sample{}).Err()
 			require.Error(t, err)
 			var all *strict.Error
-			require.True(t, errors.As(err, &all))
+			require.ErrorAs(t, err, &all)
 			assert.Equal(t, strings.Join(tt.want, "\n"), err.Error())
 			assert.Len(t, all.Problems, len(tt.want))
 		})
