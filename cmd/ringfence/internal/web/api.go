@@ -87,7 +87,7 @@ func (h *Handler) status() statusJSON {
 	return statusJSON{
 		Instance: h.config.Instance, Leader: true, Ready: s.Ready, Revision: s.Revision,
 		Waiting: s.Waiting, PruneHeld: s.PruneHeld,
-		Source: h.source(), Tenants: s.Tenants, Refused: errorsOf(s.Refused), Blind: s.Blind,
+		Source: h.source(), Tenants: s.Tenants, Refused: errorsOf(s.Refused), Blind: listed(s.Blind),
 	}
 }
 

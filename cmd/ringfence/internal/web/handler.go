@@ -67,7 +67,9 @@ func New(c Config) *Handler {
 	h.mux.HandleFunc("GET /api/v1/tenants", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.tenants()) })
 	h.mux.HandleFunc("GET /api/v1/tenants/{name}", h.tenant)
 	h.mux.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.drift()) })
-	h.mux.HandleFunc("GET /api/v1/unfenced", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.config.Engine.Unfenced()) })
+	h.mux.HandleFunc("GET /api/v1/unfenced", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, listed(h.config.Engine.Unfenced()))
+	})
 	return h
 }
 
@@ -96,12 +98,20 @@ func (h *Handler) health(mux *http.ServeMux) {
 		s := h.config.Engine.Status()
 		if !s.Ready {
 			reply(w, http.StatusServiceUnavailable, map[string]any{
-				"ready": false, "waiting": s.Waiting, "blind": s.Blind, "source": h.source(),
+				"ready": false, "waiting": s.Waiting, "blind": listed(s.Blind), "source": h.source(),
 			})
 			return
 		}
 		reply(w, http.StatusOK, "ok")
 	})
+}
+
+// listed returns the strings as JSON has them: none is a list too.
+func listed(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
 }
 
 func reply(w http.ResponseWriter, code int, v any) {
