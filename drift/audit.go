@@ -44,13 +44,15 @@ func (w *watched) audit(ctx context.Context) (int, error) {
 	if list, version, err = w.list(ctx); err != nil {
 		return 0, err
 	}
-	count := 0
+	var wrong []types.UID
 	for uid, before := range w.store.suspects(list, version) {
 		if at, again := suspects[uid]; again && at == before {
-			count++
+			wrong = append(wrong, uid)
 		}
 	}
+	count := len(wrong)
 	if count > 0 {
+		w.store.unbury(wrong) // seen twice by a list: no report of a deletion holds
 		items := make([]any, len(list))
 		for i, u := range list {
 			items[i] = u
@@ -92,17 +94,14 @@ func (s *store) suspects(list []*unstructured.Unstructured, version string) map[
 	listed := map[types.UID]bool{}
 	for _, u := range list {
 		listed[u.GetUID()] = true
-		if _, gone := s.deleted[u.GetUID()]; gone {
-			continue
-		}
 		have := s.objects[s.key(u)][u.GetName()]
-		if have == nil || have.GetUID() != u.GetUID() || have.GetResourceVersion() != u.GetResourceVersion() && newer(u.GetResourceVersion(), have.GetResourceVersion()) {
+		if have == nil || have.GetResourceVersion() != u.GetResourceVersion() && newer(u.GetResourceVersion(), have.GetResourceVersion()) {
 			out[u.GetUID()] = u.GetResourceVersion()
 		}
 	}
 	for _, objects := range s.objects {
 		for _, o := range objects {
-			if !listed[o.GetUID()] && !newer(o.GetResourceVersion(), version) {
+			if !listed[o.GetUID()] && !surelyNewer(o.GetResourceVersion(), version) {
 				out[o.GetUID()] = o.GetResourceVersion()
 			}
 		}

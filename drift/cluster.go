@@ -46,6 +46,8 @@ type ClusterConfig struct {
 type Cluster struct {
 	config ClusterConfig
 
+	occasion chan struct{} // capacity one: the served kinds may have changed
+
 	mu      sync.RWMutex
 	found   bool // the served kinds are known
 	watched map[kinds.Kind]*watched
@@ -73,7 +75,10 @@ func NewCluster(c ClusterConfig) (*Cluster, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Cluster{config: c, watched: map[kinds.Kind]*watched{}, blind: map[kinds.Kind]string{}}, nil
+	return &Cluster{
+		config: c, occasion: make(chan struct{}, 1),
+		watched: map[kinds.Kind]*watched{}, blind: map[kinds.Kind]string{},
+	}, nil
 }
 
 // Run watches until ctx is done and returns when every goroutine it started
@@ -83,16 +88,18 @@ func (c *Cluster) Run(ctx context.Context) error {
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	occasion := make(chan struct{}, 1)
-	wg.Go(func() { c.watchDefinitions(ctx, occasion) })
+	wg.Go(func() { c.watchDefinitions(ctx) })
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	backoff := 250 * time.Millisecond
+	backoff, again := 250*time.Millisecond, 0
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-occasion:
+		case <-c.occasion:
+			// The API server serves a kind, or stops to, some time after its
+			// definition has changed: one answer is not enough.
+			again = len(secondLooks)
 		case <-pause.C:
 		}
 		if err := c.discover(ctx, &wg); err != nil {
@@ -101,7 +108,23 @@ func (c *Cluster) Run(ctx context.Context) error {
 			continue
 		}
 		backoff = 250 * time.Millisecond
+		if again > 0 {
+			pause.Reset(secondLooks[len(secondLooks)-again])
+			again--
+			continue
+		}
 		pause.Reset(c.config.Rediscover)
+	}
+}
+
+// secondLooks are the pauses between the discoveries that follow an occasion.
+var secondLooks = [...]time.Duration{time.Second, 4 * time.Second}
+
+// rediscover makes an occasion to ask which kinds are served. It never blocks.
+func (c *Cluster) rediscover() {
+	select {
+	case c.occasion <- struct{}{}:
+	default:
 	}
 }
 

@@ -3,6 +3,7 @@ package drift
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -27,17 +28,22 @@ func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // being stopped is not a fault
 	}
-	native := c.askNative(ctx)
+	native, nativeErr := c.askNative(ctx)
 	c.mu.Lock()
 	changed := !c.found
 	c.found = c.found || len(unknown) == 0
-	c.native = native
+	if nativeErr == nil {
+		changed = changed || c.native != native
+		c.native = native
+	}
+	before := c.blind
 	c.blind = map[kinds.Kind]string{}
 	for k, reason := range unknown {
 		if c.watched[k] == nil {
 			c.blind[k] = reason
 		}
 	}
+	changed = changed || !maps.Equal(before, c.blind)
 	for k := range served {
 		if c.watched[k] == nil {
 			changed = true
@@ -64,7 +70,7 @@ func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
 	if len(unknown) > 0 {
 		return fmt.Errorf("discovering the served kinds: %d unknown", len(unknown))
 	}
-	return nil
+	return nativeErr
 }
 
 // served asks discovery once per API group and version.
@@ -101,14 +107,19 @@ func (c *Cluster) served(ctx context.Context) (served map[kinds.Kind]bool, unkno
 	return served, unknown
 }
 
-func (c *Cluster) askNative(ctx context.Context) bool {
+// askNative answers with an error where it cannot be known now. Without the
+// permission to ask it never can be; Calico's mirrors are then assumed.
+func (c *Cluster) askNative(ctx context.Context) (bool, error) {
 	_, err := c.config.Metadata.Resource(definitions).Get(ctx, nativeDefinition, metav1.GetOptions{})
-	return err == nil
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("asking for the definition %s: %w", nativeDefinition, err)
 }
 
 // watchDefinitions makes an occasion whenever a CustomResourceDefinition
 // changes. It keeps nothing: the answer is always asked anew.
-func (c *Cluster) watchDefinitions(ctx context.Context, occasion chan<- struct{}) {
+func (c *Cluster) watchDefinitions(ctx context.Context) {
 	for ctx.Err() == nil {
 		w, err := c.config.Metadata.Resource(definitions).Watch(ctx, metav1.ListOptions{})
 		if err == nil {
@@ -117,10 +128,7 @@ func (c *Cluster) watchDefinitions(ctx context.Context, occasion chan<- struct{}
 				// definition; a burst of definitions is one occasion.
 				wait(ctx, 500*time.Millisecond)
 				drain(w.ResultChan())
-				select {
-				case occasion <- struct{}{}:
-				default:
-				}
+				c.rediscover()
 			}
 			w.Stop()
 		}

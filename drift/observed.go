@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
@@ -38,9 +37,15 @@ func newer(a, b string) bool {
 	return errX != nil || errY != nil || x > y
 }
 
-// tombstone remembers an object that we deleted ourselves until the watch has
-// caught up, so that an older report of it does not bring it back.
+// surelyNewer is newer, but that what is not a number is not.
+func surelyNewer(a, b string) bool {
+	x, errX := strconv.ParseUint(a, 10, 64)
+	y, errY := strconv.ParseUint(b, 10, 64)
+	return errX == nil && errY == nil && x > y
+}
+
+// tombstone remembers an object that is gone, by our hand or another's, so that
+// an older report of it, or a list that was taken before, does not bring it back.
 type tombstone struct {
-	uid  types.UID
 	when time.Time
 }

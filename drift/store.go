@@ -22,11 +22,12 @@ type store struct {
 	mu      sync.RWMutex
 	objects map[string]map[string]*Observed // by namespace, then name
 	deleted map[types.UID]tombstone
-	listed  bool // a first whole list arrived
+	swept   time.Time // when tombstones were last thrown away
+	listed  bool      // a first whole list arrived
 }
 
-// tombstoneLife is how long a deletion of ours outlives a watch that never
-// reports it (it was cut, and the list that follows does not have the object).
+// tombstoneLife is how long a deletion is remembered: longer than any report of
+// the object, or list with it, can be under way.
 const tombstoneLife = 10 * time.Minute
 
 func newStore(k kinds.Kind, notify func(string)) *store {
@@ -67,21 +68,31 @@ func (s *store) Delete(obj any) error {
 // Replace implements cache.ReflectorStore: a whole list, true at version. What
 // we wrote after that version stays.
 func (s *store) Replace(list []any, version string) error {
-	now := time.Now()
+	objects := make([]*unstructured.Unstructured, len(list))
+	for i, obj := range list {
+		u, ok := obj.(*unstructured.Unstructured)
+		if !ok {
+			return fmt.Errorf("listing %s: unexpected %T", s.kind.Resource, obj)
+		}
+		objects[i] = u
+	}
+	for namespace := range s.replace(objects, version, time.Now()) {
+		s.notify(namespace)
+	}
+	return nil
+}
+
+// replace returns the namespaces in which something has changed.
+func (s *store) replace(list []*unstructured.Unstructured, version string, now time.Time) map[string]bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	before, first := s.objects, !s.listed
 	s.objects, s.listed = map[string]map[string]*Observed{}, true
 	touched := map[string]bool{}
-	for _, obj := range list {
-		u, ok := obj.(*unstructured.Unstructured)
-		if !ok {
-			s.mu.Unlock()
-			return fmt.Errorf("listing %s: unexpected %T", s.kind.Resource, obj)
-		}
+	for _, u := range list {
 		namespace := s.key(u)
 		old := before[namespace][u.GetName()]
 		if _, gone := s.deleted[u.GetUID()]; gone {
-			touched[namespace] = true
 			continue
 		}
 		switch {
@@ -100,19 +111,15 @@ func (s *store) Replace(list []any, version string) error {
 			if s.objects[namespace][name] != nil {
 				continue
 			}
-			if newer(old.GetResourceVersion(), version) {
-				s.set(old) // written by us after the list was taken
+			if surelyNewer(old.GetResourceVersion(), version) {
+				s.set(old) // written after the list was taken
 				continue
 			}
 			touched[namespace] = true
 		}
 	}
-	maps.DeleteFunc(s.deleted, func(_ types.UID, t tombstone) bool { return now.Sub(t.when) > tombstoneLife })
-	s.mu.Unlock()
-	for namespace := range touched {
-		s.notify(namespace)
-	}
-	return nil
+	s.sweep(now)
+	return touched
 }
 
 // Resync implements cache.ReflectorStore; there is nothing to do.
@@ -125,7 +132,7 @@ func (s *store) wrote(u *unstructured.Unstructured) { s.put(u, time.Now()) }
 func (s *store) erased(u *unstructured.Unstructured) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.deleted[u.GetUID()] = tombstone{uid: u.GetUID(), when: time.Now()}
+	s.bury(u.GetUID())
 	if old := s.objects[s.key(u)][u.GetName()]; old != nil && old.GetUID() == u.GetUID() {
 		s.unset(s.key(u), u.GetName())
 	}
@@ -149,13 +156,37 @@ func (s *store) put(u *unstructured.Unstructured, seen time.Time) bool {
 func (s *store) remove(u *unstructured.Unstructured) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.deleted, u.GetUID())
+	s.bury(u.GetUID())
 	old := s.objects[s.key(u)][u.GetName()]
 	if old == nil || old.GetUID() != u.GetUID() {
 		return false
 	}
 	s.unset(s.key(u), u.GetName())
 	return true
+}
+
+// bury remembers that the object is gone for good. A uid never comes back; a
+// list that was taken before must not bring it back either.
+func (s *store) bury(uid types.UID) {
+	now := time.Now()
+	if now.Sub(s.swept) > tombstoneLife {
+		s.sweep(now)
+	}
+	s.deleted[uid] = tombstone{when: now}
+}
+
+// unbury forgets deletions that were reported wrongly.
+func (s *store) unbury(uids []types.UID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, uid := range uids {
+		delete(s.deleted, uid)
+	}
+}
+
+func (s *store) sweep(now time.Time) {
+	s.swept = now
+	maps.DeleteFunc(s.deleted, func(_ types.UID, t tombstone) bool { return now.Sub(t.when) > tombstoneLife })
 }
 
 func (s *store) set(o *Observed) {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	backoff "k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
@@ -37,6 +38,8 @@ func (w *watched) run(ctx context.Context) {
 	resource := w.cluster.config.Dynamic.Resource(w.kind.GVR())
 	reflector := cache.NewReflectorWithOptions(w.lister(resource), &unstructured.Unstructured{}, w, cache.ReflectorOptions{
 		Name: w.kind.Resource, TypeDescription: label(w.kind),
+		// How long an API server that is back may go unnoticed.
+		Backoff: &backoff.Backoff{Duration: 250 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 6, Cap: 5 * time.Second},
 	})
 	pause := 200 * time.Millisecond
 	for ctx.Err() == nil {
@@ -50,6 +53,9 @@ func (w *watched) run(ctx context.Context) {
 		}
 		if time.Since(began) > time.Minute {
 			pause = 200 * time.Millisecond
+		}
+		if err == nil && pause > time.Second { // longer than a change may go unseen
+			w.lost(errors.New("the watch ends again and again"))
 		}
 		wait(ctx, pause)
 		pause = min(2*pause, 10*time.Second)
@@ -69,8 +75,9 @@ func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			stream, err := resource.Watch(ctx, o)
 			switch {
-			case err == nil:
+			case err == nil && (o.SendInitialEvents == nil || !*o.SendInitialEvents):
 				w.restored()
+			case err == nil: // a list as a stream: seen once it is whole, see Replace
 			case ctx.Err() == nil && !apierrors.IsResourceExpired(err) && !apierrors.IsInvalid(err):
 				// Invalid: the server cannot stream lists; a plain list follows.
 				w.lost(err)
@@ -120,7 +127,12 @@ func (w *watched) restored() {
 	}
 }
 
-func (w *watched) lost(err error) { w.note(err.Error()) }
+func (w *watched) lost(err error) {
+	if apierrors.IsNotFound(err) { // the kind may be served no longer
+		w.cluster.rediscover()
+	}
+	w.note(err.Error())
+}
 
 func (w *watched) note(reason string) {
 	old := w.reason.Swap(&reason)
