@@ -229,7 +229,7 @@ Try, in another terminal:
 
   # add a tenant by a push
   git clone {{.Git}} {{.Clone}} && cd {{.Clone}}
-  mkdir overlays/umbrella && sed 's/acme/umbrella/' overlays/acme/kustomization.yaml > overlays/umbrella/kustomization.yaml
+  mkdir overlays/umbrella && sed 's/initech/umbrella/' overlays/initech/kustomization.yaml > overlays/umbrella/kustomization.yaml
   git add . && git commit -m 'add umbrella' && git push
   {{.Kubectl}} get networkpolicies -n caas-umbrella
 
