@@ -86,8 +86,9 @@ type Difference struct {
 	// Fields are the places that differ, sorted by path; for Missing and Extra
 	// there are none: the whole object is the difference.
 	Fields []Field
-	// Writers are the field managers, other than our own, that hold the
-	// differing fields (for Extra: all). Empty if managedFields say nothing.
+	// Writers are the field managers that hold the differing fields (for Extra:
+	// all), the latest first. Empty if managedFields say nothing: nobody holds a
+	// field that was taken away.
 	Writers []Writer
 	// Want is Git's side; nil for Extra.
 	Want *Wanted

@@ -12,14 +12,22 @@ import (
 )
 
 // writers returns the field managers behind the differing fields, the latest
-// first: those that hold one of them, something below it or the whole around
-// it. Without fields it returns every manager. Our own entries are among them
-// only where they alone hold the field (an edit under our name is possible);
-// what managedFields do not say is not guessed.
+// first: of each field those that hold it or something below it; where nobody
+// does, those that hold the whole around it, such as a list that is owned as
+// one. Without fields it returns every manager. Our own entry is among them
+// only where it holds the field in that sense (an edit under our name is
+// possible); what managedFields do not say is not guessed.
 func writers(u *unstructured.Unstructured, fields []Field) []Writer {
-	var out []Writer
+	var entries []metav1.ManagedFieldsEntry
 	for _, entry := range u.GetManagedFields() {
-		if entry.Subresource == "status" || !holds(entry, fields) {
+		if entry.Subresource != "status" {
+			entries = append(entries, entry)
+		}
+	}
+	behind := holders(entries, fields)
+	var out []Writer
+	for i, entry := range entries {
+		if !behind[i] {
 			continue
 		}
 		w := Writer{Name: entry.Manager, Operation: string(entry.Operation)}
@@ -34,25 +42,42 @@ func writers(u *unstructured.Unstructured, fields []Field) []Writer {
 	return out
 }
 
-func holds(entry metav1.ManagedFieldsEntry, fields []Field) bool {
-	if len(fields) == 0 {
-		return true
+// holders answers for each entry whether it stands behind one of the fields.
+func holders(entries []metav1.ManagedFieldsEntry, fields []Field) []bool {
+	behind := make([]bool, len(entries))
+	held := make([][][]string, len(entries))
+	for i, entry := range entries {
+		behind[i] = len(fields) == 0
+		held[i] = leaves(entry)
 	}
+	for _, f := range fields {
+		at := steps(f.Path)
+		exact, around := make([]bool, len(entries)), make([]bool, len(entries))
+		for i := range entries {
+			exact[i] = slices.ContainsFunc(held[i], func(leaf []string) bool { return leads(at, leaf) })
+			around[i] = slices.ContainsFunc(held[i], func(leaf []string) bool { return leads(leaf, at) })
+		}
+		if slices.Contains(exact, true) {
+			around = exact
+		}
+		for i := range entries {
+			behind[i] = behind[i] || around[i]
+		}
+	}
+	return behind
+}
+
+// leaves returns the paths that the entry's manager holds, as field names.
+func leaves(entry metav1.ManagedFieldsEntry) (out [][]string) {
 	if entry.FieldsV1 == nil {
-		return false
+		return nil
 	}
 	var set fieldpath.Set
 	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.GetRawBytes())); err != nil {
-		return false
+		return nil
 	}
-	found := false
-	set.Leaves().Iterate(func(p fieldpath.Path) {
-		held := names(p)
-		for _, f := range fields {
-			found = found || related(held, steps(f.Path))
-		}
-	})
-	return found
+	set.Leaves().Iterate(func(p fieldpath.Path) { out = append(out, names(p)) })
+	return out
 }
 
 // names returns the field names of a managedFields path, without list items.
@@ -92,8 +117,7 @@ func steps(path string) []string {
 	return out
 }
 
-// related says whether one path is the other or leads to it.
-func related(a, b []string) bool {
-	n := min(len(a), len(b))
-	return slices.Equal(a[:n], b[:n])
+// leads says whether the path a is b or leads to it.
+func leads(a, b []string) bool {
+	return len(a) <= len(b) && slices.Equal(a, b[:len(a)])
 }

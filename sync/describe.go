@@ -53,8 +53,7 @@ func problems(err error) []kustomize.Problem {
 	if err == nil {
 		return nil
 	}
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // one below a writeError is its cause
 		var out []kustomize.Problem
 		for _, e := range joined.Unwrap() {
 			out = append(out, problems(e)...)

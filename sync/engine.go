@@ -29,7 +29,8 @@ type Engine struct {
 	loaded   chan struct{}          // closed once the state is known
 
 	world   atomic.Pointer[world]
-	waiting atomic.Pointer[string] // what start-up waits for; nil or "" if nothing
+	owners  atomic.Pointer[map[string]string] // who owned what before this process began
+	waiting atomic.Pointer[string]            // what start-up waits for; nil or "" if nothing
 
 	mu       stdsync.Mutex // guards what follows
 	progress map[string]*progress

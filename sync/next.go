@@ -3,10 +3,14 @@ package sync
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sources"
 )
 
 // next makes the world of a rendered revision from the one before:
@@ -51,7 +55,7 @@ func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*w
 	var change removal
 	for _, before := range left {
 		if before.quarantined.IsZero() {
-			change.tenants++
+			change.tenants = append(change.tenants, before.name)
 		}
 		w.targets[before.name] = o.quarantined(ctx, before, rendered, commit)
 	}
@@ -90,22 +94,22 @@ func (o *owner) quarantined(ctx context.Context, before *target, rendered *Rende
 	return quarantine(before, guard, before.revision, since)
 }
 
-// objectsLeaving counts objects that would be removed from tenants that stay,
-// and from the cluster overlay.
-func (o *owner) objectsLeaving(w *world) int {
-	n := 0
+// objectsLeaving returns the objects that would be removed from tenants that
+// stay, and from the cluster overlay. A Namespace never is.
+func (o *owner) objectsLeaving(w *world) []drift.ID {
+	var leaving []drift.ID
 	for name, base := range o.base {
 		t := w.targets[name]
 		if t == nil || !t.quarantined.IsZero() {
 			continue
 		}
 		for _, old := range base.wanted {
-			if !t.holds(old.ID) {
-				n++
+			if old.ID.Kind != kinds.Namespace && !t.holds(old.ID) {
+				leaving = append(leaving, old.ID)
 			}
 		}
 	}
-	return n
+	return leaving
 }
 
 func problemsOf(all []kustomize.Problem, overlay string) []kustomize.Problem {
@@ -119,8 +123,11 @@ func problemsOf(all []kustomize.Problem, overlay string) []kustomize.Problem {
 }
 
 // bootstrap learns from Git what the revisions in the state put into the
-// cluster, before the first revision of this process is adopted.
-func (o *owner) bootstrap(ctx context.Context, commit string, rendered *Rendered) error {
+// cluster, before the first revision of this process is adopted. It returns the
+// rendering of that one, which may differ now that it is known who owns what.
+// On an error nothing has changed.
+func (o *owner) bootstrap(ctx context.Context, s *sources.Snapshot, rendered *Rendered) (*Rendered, error) {
+	commit := s.Revision().Commit
 	renders := map[string]*Rendered{commit: rendered}
 	for _, c := range o.state.commits() {
 		if renders[c] != nil {
@@ -128,10 +135,15 @@ func (o *owner) bootstrap(ctx context.Context, commit string, rendered *Rendered
 		}
 		r, err := o.renderAt(ctx, c)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		renders[c] = r
 	}
+	rendered, err := o.renderOwned(ctx, s, rendered, renders)
+	if err != nil {
+		return nil, err
+	}
+	renders[commit] = rendered
 	applied := o.state.Applied
 	for name, t := range tenantsOf(renders[applied]) {
 		if _, excepted := o.state.Tenants[name]; !excepted {
@@ -139,13 +151,17 @@ func (o *owner) bootstrap(ctx context.Context, commit string, rendered *Rendered
 		}
 	}
 	for name, e := range o.state.Tenants {
-		if t := tenantsOf(renders[e.Revision])[name]; t != nil {
-			base := newTarget(t, e.Revision, nil)
-			if e.Quarantined != nil {
-				base = o.quarantined(ctx, &target{
-					name: name, overlay: base.overlay, revision: base.revision, wanted: base.wanted, quarantined: *e.Quarantined,
-				}, rendered, commit)
-			}
+		base := &target{name: name, revision: e.Revision}
+		t := tenantsOf(renders[e.Revision])[name]
+		if t != nil {
+			base = newTarget(t, e.Revision, nil)
+		}
+		if e.Quarantined != nil { // held at deny-all, even if nobody knows any more what was there
+			base = o.quarantined(ctx, &target{
+				name: name, overlay: base.overlay, revision: base.revision, wanted: base.wanted, quarantined: *e.Quarantined,
+			}, rendered, commit)
+		}
+		if t != nil || e.Quarantined != nil {
 			o.adoptBase(base)
 		}
 	}
@@ -157,7 +173,39 @@ func (o *owner) bootstrap(ctx context.Context, commit string, rendered *Rendered
 			o.own(name, prepare(t.Objects, o.previous.targets[name]), false, "")
 		}
 	}
-	return nil
+	return rendered, nil
+}
+
+// renderOwned renders the newest snapshot again if faults were found in it
+// while nobody was known to own anything: an overlay that claims the namespace
+// of another is that overlay's fault alone.
+func (o *owner) renderOwned(ctx context.Context, s *sources.Snapshot, rendered *Rendered, renders map[string]*Rendered) (*Rendered, error) {
+	owners := maps.Clone(o.state.Owners)
+	if owners == nil {
+		owners = map[string]string{}
+	}
+	for name, t := range tenantsOf(renders[o.state.Applied]) {
+		if e, excepted := o.state.Tenants[name]; excepted {
+			t = tenantsOf(renders[e.Revision])[name]
+			if e.Quarantined != nil {
+				t = nil
+			}
+		}
+		if _, known := owners[name]; !known && t != nil && name != clusterTenant {
+			owners[name] = t.Overlay
+		}
+	}
+	o.engine.owners.Store(&owners)
+	faulty := len(rendered.Rendering.Problems) > 0 ||
+		slices.ContainsFunc(rendered.Rendering.Tenants, func(t *kustomize.Tenant) bool { return len(t.Problems) > 0 })
+	if !faulty || s.Revision().Commit == o.state.Applied && len(o.state.Owners) > 0 {
+		return rendered, nil
+	}
+	again, err := o.engine.config.Renderer.Render(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("rendering revision %s: %w", short(s.Revision().Commit), err)
+	}
+	return again, nil
 }
 
 // adoptBase takes a target as reached before this process began.

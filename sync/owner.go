@@ -37,6 +37,9 @@ type owner struct {
 	delay time.Duration
 	timer *time.Timer
 	saved bool // the state as it is now is saved
+
+	// refused says why the newest snapshot is not adopted; "" if it is.
+	refused string
 }
 
 func newOwner(e *Engine) *owner {
@@ -66,6 +69,7 @@ func (o *owner) load(ctx context.Context) bool {
 			if st.Applied != "" {
 				o.engine.config.Source.SetFloor(st.Applied)
 			}
+			o.engine.owners.Store(&st.Owners)
 			close(o.engine.loaded)
 			return true
 		}
@@ -90,7 +94,7 @@ func (o *owner) run(ctx context.Context) {
 			o.leave(ctx)
 			return
 		case s := <-o.engine.offered:
-			o.delay = 0
+			o.delay, o.refused = 0, ""
 			o.adopt(ctx, s)
 		case <-o.engine.healthy:
 			o.everyoneIsDue()
@@ -142,33 +146,55 @@ func (o *owner) adopt(ctx context.Context, s *sources.Snapshot) {
 		return
 	}
 	if err != nil {
-		o.engine.wait(fmt.Sprintf("revision %s is refused: %v", short(commit), err))
+		o.refused = fmt.Sprintf("revision %s is refused: %v", short(commit), err)
+		o.engine.wait(o.refused)
 		o.engine.config.Log.Error("revision refused; the last good one stands", "revision", short(commit), "err", err)
+		o.restore(ctx, s)
 		return
 	}
 	if !o.bootstrapped {
-		if err := o.bootstrap(ctx, commit, rendered); err != nil {
-			if ctx.Err() == nil {
-				o.engine.wait(err.Error())
-				o.engine.config.Log.Warn("waiting to learn what was applied before", "revision", short(commit), "err", err)
-				o.retry = s
-				o.later()
-			}
+		if rendered, err = o.bootstrap(ctx, s, rendered); err != nil {
+			o.tryAgain(ctx, s, "waiting to learn what was applied before", err)
 			return
 		}
 		o.bootstrapped = true
 	}
 	o.adopted = time.Now()
 	if err := o.publish(ctx, commit, rendered); err != nil {
-		if ctx.Err() == nil {
-			o.engine.wait(err.Error())
-			o.engine.config.Log.Warn("the revision waits until the state can be saved", "revision", short(commit), "err", err)
-			o.retry = s
-			o.later()
-		}
+		o.tryAgain(ctx, s, "the revision waits until the state can be saved", err)
 		return
 	}
-	o.engine.wait("")
+	o.engine.wait(o.refused)
+}
+
+// tryAgain adopts a snapshot later, since it cannot be now for a passing reason.
+func (o *owner) tryAgain(ctx context.Context, s *sources.Snapshot, why string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	o.engine.wait(err.Error())
+	o.engine.config.Log.Warn(why, "revision", short(s.Revision().Commit), "err", err)
+	o.retry = s
+	o.later()
+}
+
+// restore adopts the revision that was applied last, where the newest one is
+// refused before this process has adopted any: it stands after a restart as it
+// stood before.
+func (o *owner) restore(ctx context.Context, refused *sources.Snapshot) {
+	applied := o.state.Applied
+	if o.bootstrapped || applied == "" || applied == refused.Revision().Commit {
+		return
+	}
+	s, err := o.engine.config.Source.At(ctx, applied)
+	switch {
+	case err == nil:
+		o.adopt(ctx, s)
+	case isGone(err):
+		o.engine.config.Log.Error("the applied revision cannot be had any more; nothing is enforced until there is a good one", "revision", short(applied), "err", err)
+	default:
+		o.tryAgain(ctx, refused, "waiting to learn what was applied before", fmt.Errorf("reading the applied revision %s: %w", short(applied), err))
+	}
 }
 
 // checkNotEmptied refuses a revision that has no overlay left where there were
@@ -252,10 +278,15 @@ func (o *owner) announce(next *world) {
 }
 
 // touched returns the tenants that are not known to stand at their new target.
+// Those that a round may be bringing to another one right now, or that no round
+// has tried yet, are among them, even if they stood there before.
 func (o *owner) touched(next *world) map[string]bool {
 	out := map[string]bool{}
 	for name, t := range next.targets {
-		if old := o.base[name]; old == nil || !t.sameObjects(old) || (next.pruneHeld == "") != (o.previous.pruneHeld == "") {
+		switch {
+		case !t.sameObjects(o.base[name]), o.remaining[name],
+			o.previous.targets[name] != nil && !t.sameObjects(o.previous.targets[name]),
+			(next.pruneHeld == "") != (o.previous.pruneHeld == ""):
 			out[name] = true
 		}
 	}
@@ -282,7 +313,7 @@ func (o *owner) settle(ctx context.Context) {
 		switch {
 		case out.gone:
 			o.dismiss(name)
-		case out.reached:
+		case out.reached && !out.left:
 			if o.base[name] != out.target {
 				o.base[name] = out.target
 				o.saved = false
@@ -356,9 +387,27 @@ func (o *owner) compose() state {
 			st.Tenants[name] = exception{}
 		case !base.sameObjects(t) || t.revision != w.revision:
 			st.Tenants[name] = exception{Revision: base.revision}
+			if t.revision != w.revision && t.revision != base.revision && !slices.Contains(st.Pending, t.revision) {
+				st.Pending = append(st.Pending, t.revision) // parts of it may be in the cluster
+			}
 		}
 	}
+	slices.Sort(st.Pending)
+	if len(w.rendered.Rendering.Unplaced) > 0 { // who owns what does not follow from that revision alone
+		st.Owners = ownersOf(w.targets)
+	}
 	return st
+}
+
+// ownersOf returns the overlays by the namespaces that they own.
+func ownersOf(targets map[string]*target) map[string]string {
+	out := map[string]string{}
+	for name, t := range targets {
+		if name != clusterTenant && t.quarantined.IsZero() {
+			out[name] = t.overlay
+		}
+	}
+	return out
 }
 
 // own gives a tenant what earlier revisions may have put into the cluster.

@@ -26,10 +26,6 @@ const (
 	rankAllowance
 )
 
-// needed: where a step of this rank fails, later ranks are not tried: without
-// isolation nothing may be allowed.
-func (r rank) needed() bool { return r == rankNamespace || r == rankIsolation || r == rankTier }
-
 // step is one write of a round.
 type step struct {
 	rank rank
@@ -41,6 +37,19 @@ type step struct {
 	remove bool
 	// drifted: the write undoes a change made in the cluster.
 	drifted bool
+}
+
+// needed: where the step fails, those of later ranks are not tried: without
+// isolation nothing may be allowed. A Namespace that is there and cannot be
+// changed keeps nobody from being isolated.
+func (s *step) needed() bool {
+	switch s.rank {
+	case rankNamespace:
+		return s.live == nil
+	case rankIsolation, rankTier:
+		return true
+	}
+	return false
 }
 
 // plan puts the differences that are to be mended, and what has left Git, into

@@ -48,9 +48,16 @@ func (p *progress) isDrift(d drift.Difference) bool {
 	return d.Want.SameAs(p.applied[d.ID])
 }
 
-// reach notes that the target was reached in full.
-func (p *progress) reach(t *target) {
-	p.owned, p.applied = map[drift.ID]*drift.Wanted{}, map[drift.ID]*drift.Wanted{}
+// reach notes that the target was reached in full. What was ours and had to stay
+// beside it remains ours.
+func (p *progress) reach(t *target, stay []drift.Difference) {
+	owned := map[drift.ID]*drift.Wanted{}
+	for _, d := range stay {
+		if w := p.owned[d.ID]; w != nil {
+			owned[d.ID] = w
+		}
+	}
+	p.owned, p.applied = owned, map[drift.ID]*drift.Wanted{}
 	p.own(t)
 	for _, w := range t.wanted {
 		p.confirm(w)

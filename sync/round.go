@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,7 @@ type outcome struct {
 	name    string
 	target  *target
 	reached bool // the target stands in full
+	left    bool // beside it stands what has left Git and may not be removed now
 	gone    bool // a quarantined namespace no longer exists
 	fights  int
 }
@@ -47,6 +49,9 @@ func (e *Engine) round(ctx context.Context, name string) {
 		e.queue.AddRateLimited(name)
 	default:
 		e.queue.Forget(name)
+	}
+	if out.fights > 0 { // to see when it is over
+		e.queue.AddAfter(name, fightCalm+fightLongest)
 	}
 	e.tell(out)
 }
@@ -78,16 +83,19 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return out, err
 	}
+	if r.engine.config.Mode == Observe {
+		r.record(mend, extra)
+		out.reached = len(mend) == 0 && len(extra) == 0
+		return out, nil
+	}
 	leave, foreign := leaving(r.target, r.progress, extra)
 	if r.world.pruneHeld != "" {
+		out.left = len(leave) > 0
 		leave = nil
 	}
 	due := r.record(mend, foreign)
 	equal := len(due) == len(mend) // nothing is left standing
 	out.fights = r.progress.fighting(r.now)
-	if r.engine.config.Mode == Observe {
-		return out, nil
-	}
 	if !r.engine.cluster.Synced() { // it may have gone blind while we compared
 		return out, errBlind
 	}
@@ -104,7 +112,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 	case r.world.pruneHeld != "":
 		r.progress.settled, r.progress.revision = r.target, r.target.revision
 	case first || len(leave) > 0:
-		r.progress.reach(r.target)
+		r.progress.reach(r.target, foreign)
 	}
 	if first && len(steps) > 0 {
 		r.log.Info("tenant synced", "tenant", r.target.name, "revision", short(r.target.revision), "objects", len(steps), "took", time.Since(r.now))
@@ -156,12 +164,45 @@ func (r *round) compare() (mend, extra []drift.Difference, err error) {
 	for _, d := range mend {
 		differing[d.ID] = true
 	}
+	if d, left := r.namespaceLeft(live); left && !differing[d.ID] {
+		mend, differing[d.ID] = append(mend, d), true
+	}
 	for _, w := range r.target.wanted {
 		if !differing[w.ID] {
 			r.progress.confirm(w)
 		}
 	}
 	return mend, extra, nil
+}
+
+// namespaceLeft returns the difference of a Namespace that has everything that
+// Git says, and beside it labels or annotations that Git said before: the apply
+// that leaves them out takes them away. Others' are nobody's business here.
+func (r *round) namespaceLeft(live []*drift.Observed) (drift.Difference, bool) {
+	want := r.target.namespace()
+	if want == nil {
+		return drift.Difference{}, false
+	}
+	before := r.progress.applied[want.ID]
+	i := slices.IndexFunc(live, func(o *drift.Observed) bool { return o.ID == want.ID })
+	if i < 0 || before == nil || want.SameAs(before) {
+		return drift.Difference{}, false
+	}
+	d := drift.Difference{ID: want.ID, Type: drift.Modified, Effect: drift.EffectUnknown, Want: want, Got: live[i].Unstructured, Seen: live[i].Seen}
+	for _, at := range []struct {
+		path              string
+		before, now, live map[string]string
+	}{
+		{"metadata.labels", before.GetLabels(), want.GetLabels(), live[i].GetLabels()},
+		{"metadata.annotations", before.GetAnnotations(), want.GetAnnotations(), live[i].GetAnnotations()},
+	} {
+		for key, value := range at.before {
+			if _, kept := at.now[key]; !kept && at.live[key] == value {
+				d.Fields = append(d.Fields, drift.Field{Path: fmt.Sprintf("%s[%q]", at.path, key), Got: value})
+			}
+		}
+	}
+	return d, len(d.Fields) > 0
 }
 
 // record enters drift and extras in the ledger, tells about new ones, and
@@ -215,7 +256,7 @@ func (r *round) execute(ctx context.Context, steps []step) error {
 		}
 		if err := r.write(ctx, s); err != nil {
 			errs = append(errs, err)
-			if s.rank.needed() {
+			if s.needed() {
 				stop = s.rank
 			}
 		}

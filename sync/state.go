@@ -24,6 +24,9 @@ type state struct {
 	Applied string `json:"applied,omitempty"`
 	// Pending are commits whose application began and did not end.
 	Pending []string `json:"pending,omitempty"`
+	// Owners are the overlays by the namespaces that they own; kept only where
+	// overlays are refused at Applied, since it shows who owns what otherwise.
+	Owners map[string]string `json:"owners,omitempty"`
 	// Tenants are the exceptions, by name ("" is the cluster overlay).
 	Tenants map[string]exception `json:"tenants,omitempty"`
 }
@@ -166,6 +169,9 @@ func normal(st state) state {
 	}
 	if len(st.Tenants) == 0 {
 		st.Tenants = nil
+	}
+	if len(st.Owners) == 0 {
+		st.Owners = nil
 	}
 	return st
 }

@@ -186,10 +186,17 @@ func (e *Engine) Unfenced() []string {
 	return out
 }
 
-// Owner returns the overlay that owns a namespace in the newest world.
+// Owner returns the overlay that owns a namespace in the newest world, or did
+// in the last applied revision if there is no world yet.
 func (e *Engine) Owner(namespace string) (overlay string, ok bool) {
 	w := e.world.Load()
-	if w == nil || w.targets[namespace] == nil || !w.targets[namespace].quarantined.IsZero() {
+	if w == nil {
+		if owners := e.owners.Load(); owners != nil {
+			overlay, ok = (*owners)[namespace]
+		}
+		return overlay, ok
+	}
+	if w.targets[namespace] == nil || !w.targets[namespace].quarantined.IsZero() {
 		return "", false
 	}
 	return w.targets[namespace].overlay, true

@@ -105,6 +105,9 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, uid types.UID) (*
 		return nil, fmt.Errorf("%w: %s", errUnequal, paths(fields))
 	}
 	answer, err = w.resource(want.ID).Update(ctx, w.exactly(want, answer), metav1.UpdateOptions{FieldManager: w.manager})
+	if apierrors.IsNotFound(err) { // deleted since the apply
+		return nil, apierrors.NewConflict(want.ID.Kind.GVR().GroupResource(), want.ID.Name, err)
+	}
 	if err != nil {
 		return nil, err
 	}
