@@ -1,0 +1,3 @@
+package reach
+
+type matrix struct{}

@@ -1,0 +1,140 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Config is what a World is made of.
+type Config struct {
+	// Objects are namespaces, workloads, service accounts, Services, EndpointSlices, nodes and policies, in any order.
+	// Objects of other kinds are ignored. An object that is given in both of Calico's API groups counts once.
+	Objects []Object
+	// Workloads are named without an object, such as those of a PolicyTest: their labels are known, their container
+	// ports are not.
+	Workloads []Workload
+	// PodCIDRs are the addresses that pods may have whose own is not known. Empty means any address.
+	PodCIDRs []netip.Prefix
+	// NodeCIDRs are the addresses that nodes, and so hostNetwork pods, may have, tunnel addresses included. Empty means
+	// any address.
+	NodeCIDRs []netip.Prefix
+	// CalicoVersion is "major.minor", with or without v and patch; "" means 3.31. Policies of equal order are evaluated
+	// in another order from 3.32 on, and AdminNetworkPolicy is no longer.
+	CalicoVersion string
+	// Pending evaluates staged policies as if they were enforced, beside the enforced ones.
+	Pending bool
+	// WholeWorld says that what is given is all there is: a namespace, service account, Service or host endpoint that is
+	// not given does not exist or has no labels. Otherwise what depends on it is unknown.
+	WholeWorld bool
+}
+
+// Workload is a workload that is named without an object.
+type Workload struct {
+	Namespace, Name string
+	Labels          map[string]string
+	ServiceAccount  string // "" is default
+}
+
+// objectKey tells the two stored forms of one Calico object apart.
+type objectKey struct {
+	Ref
+	crd bool
+}
+
+// World is everything that decides who can reach whom, at one moment. It is changed by Apply only; all other methods
+// may be used concurrently, but not during Apply.
+type World struct {
+	config  Config
+	reader  reader
+	items   map[objectKey]*item
+	doubles []*Problem
+	index
+	conn *matrix // nil until Connectivity is first asked for
+}
+
+// New reads the objects. The error concerns the configuration alone: objects that cannot be read are reported by
+// Problems, and whatever a malformed policy could decide is unknown.
+func New(config Config) (*World, error) {
+	prefixed, err := prefixedNames(config.CalicoVersion)
+	if err != nil {
+		return nil, err
+	}
+	w := &World{config: config, reader: reader{prefixed}, items: make(map[objectKey]*item, len(config.Objects))}
+	for _, o := range config.Objects {
+		it := w.reader.read(o)
+		if it == nil {
+			continue
+		}
+		key := objectKey{it.key, it.crd}
+		if old := w.items[key]; old != nil {
+			it = w.double(old, it)
+		}
+		w.items[key] = it
+	}
+	w.build()
+	return w, nil
+}
+
+// prefixedNames reports whether a Calico version keeps the tier in a policy's name.
+func prefixedNames(version string) (bool, error) {
+	if version == "" {
+		return true, nil
+	}
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) >= 2 {
+		major, err1 := strconv.Atoi(parts[0])
+		minor, err2 := strconv.Atoi(parts[1])
+		if err1 == nil && err2 == nil {
+			return major < 3 || (major == 3 && minor < 32), nil
+		}
+	}
+	return false, fmt.Errorf("reading Calico version %q: it must be major.minor, such as 3.31", version)
+}
+
+// double notes that an object is given twice and returns the one that counts: that of the first place, so that the
+// order of the input does not matter.
+func (w *World) double(a, b *item) *item {
+	if cmp.Or(cmp.Compare(a.origin.File, b.origin.File), cmp.Compare(a.origin.Line, b.origin.Line)) > 0 {
+		a, b = b, a
+	}
+	w.doubles = append(w.doubles, &Problem{
+		Object: b.key, Origin: b.origin, Message: "is defined twice; the other is at " + a.origin.String(), Hint: "keep one of them",
+	})
+	return a
+}
+
+// Problems returns every object that could not be read as it was meant, sorted by place.
+func (w *World) Problems() []*Problem {
+	out := slices.Clone(w.doubles)
+	for _, it := range w.items {
+		if it.problem != nil {
+			out = append(out, it.problem)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Problem) int {
+		return cmp.Or(cmp.Compare(a.Origin.File, b.Origin.File), cmp.Compare(a.Origin.Line, b.Origin.Line), cmp.Compare(a.Error(), b.Error()))
+	})
+	return out
+}
+
+// Endpoints returns every workload of the world, sorted by namespace and name. The slice must not be changed.
+func (w *World) Endpoints() []*Endpoint { return w.endpoints }
+
+// Endpoint returns one workload by namespace and name; nil if there is none.
+func (w *World) Endpoint(namespace, name string) *Endpoint {
+	for _, i := range w.byNamespace[namespace] {
+		if w.endpoints[i].Name == name {
+			return w.endpoints[i]
+		}
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func itoa(i int) string { return strconv.Itoa(i) }
