@@ -3,6 +3,7 @@ package controlplane
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,9 +15,23 @@ import (
 // alive reports whether a process with this id runs. One that has ended and
 // waits for its parent, or for init, to ask how does not run.
 func alive(pid int) bool {
-	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
-	state := strings.TrimSpace(string(out))
+	state, err := stateOf(pid)
 	return err == nil && state != "" && !strings.HasPrefix(state, "Z")
+}
+
+// stateOf returns a process's state as ps writes it. Linux needs no ps for it, which
+// small machines do not have.
+func stateOf(pid int) (string, error) {
+	if runtime.GOOS != "linux" {
+		out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return "", err
+	}
+	_, state, _ := strings.Cut(string(stat), ") ") // proc_pid_stat(5); our programs have no ")" in their names
+	return state, nil
 }
 
 // gone reports whether nothing is at path.
