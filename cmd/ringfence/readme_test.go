@@ -250,7 +250,7 @@ func (s *shell) once(t *testing.T, command string) (out, code string) {
 var (
 	times  = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`)
 	hashes = regexp.MustCompile(`\b[0-9a-f]{12}([0-9a-f]{28})?\b`)
-	ages   = regexp.MustCompile(`\b\d+s\b`)
+	ages   = regexp.MustCompile(`\b\d+[sm](\d+s)?\b`) // 12s, 3m, 3m12s: machines can be slow
 	spaces = regexp.MustCompile(`[ \t]+`)
 )
 
