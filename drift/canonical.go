@@ -111,12 +111,16 @@ func applyDefaults(typed metav1.Object) {
 		defaultNetworkPolicy(&o.Spec)
 	case *calico.NetworkPolicy:
 		o.Spec.Tier = cmp.Or(o.Spec.Tier, defaultTier)
+		tidy(o.Spec.Ingress, o.Spec.Egress)
 	case *calico.GlobalNetworkPolicy:
 		o.Spec.Tier = cmp.Or(o.Spec.Tier, defaultTier)
+		tidy(o.Spec.Ingress, o.Spec.Egress)
 	case *calico.StagedNetworkPolicy:
 		o.Spec.Tier = cmp.Or(o.Spec.Tier, defaultTier)
+		tidy(o.Spec.Ingress, o.Spec.Egress)
 	case *calico.StagedGlobalNetworkPolicy:
 		o.Spec.Tier = cmp.Or(o.Spec.Tier, defaultTier)
+		tidy(o.Spec.Ingress, o.Spec.Egress)
 	case *calico.Tier:
 		if o.Spec.Order == nil {
 			order := calico.DefaultTierOrder
@@ -129,6 +133,26 @@ func applyDefaults(typed metav1.Object) {
 	}
 	// An error only says that the type has no further defaults.
 	_, _ = defaults.Default(typed)
+}
+
+// tidy makes empty lists of a rule's sides absent ones: a side with nothing in
+// it is written as {} and as nothing, and both mean the same.
+func tidy(directions ...[]calico.Rule) {
+	for _, rules := range directions {
+		for i := range rules {
+			for _, side := range []*calico.EntityRule{&rules[i].Source, &rules[i].Destination} {
+				side.Nets, side.NotNets = some(side.Nets), some(side.NotNets)
+				side.Ports, side.NotPorts = some(side.Ports), some(side.NotPorts)
+			}
+		}
+	}
+}
+
+func some[E any](list []E) []E {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 func defaultNetworkPolicy(spec *networking.NetworkPolicySpec) {
