@@ -12,12 +12,16 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/sources"
 	"github.com/ringfence/ringfence/sources/gitserver"
 )
+
+// patience is how long what must come about may take on a machine that is busy.
+const patience = time.Minute
 
 // files is the content of a repository, by path.
 type files map[string]string

@@ -236,13 +236,13 @@ func TestPollerForReal(t *testing.T) {
 	trigger := make(chan struct{}, 1)
 	var log buffer
 	p := running(t, sources.PollerConfig{Repository: o.repository(), Schedule: every(t, "@every 1h"), Trigger: trigger, Log: log.log()})
-	require.Eventually(t, func() bool { return errors.Is(p.Status().Err, sources.ErrEmpty) }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return errors.Is(p.Status().Err, sources.ErrEmpty) }, patience, 5*time.Millisecond)
 	commit := o.commit("first", files{"a": "a"})
 	trigger <- struct{}{}
 	select {
 	case s := <-p.Snapshots():
 		require.Equal(t, commit, s.Revision().Commit)
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal(log.String())
 	}
 	require.Equal(t, commit, p.Status().Revision.Commit)

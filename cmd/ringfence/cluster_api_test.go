@@ -44,7 +44,7 @@ type driftRow struct {
 
 // getJSON asks a daemon's API.
 func getJSON(url string, into any) error {
-	client := http.Client{Timeout: 5 * time.Second}
+	client := http.Client{Timeout: eventuallyLimit}
 	response, err := client.Get(url)
 	if err != nil {
 		return err
@@ -156,39 +156,47 @@ func describeRow(r driftRow) string {
 	return b.String()
 }
 
-// soon does what opens deny-all in a namespace and checks that it is seen within
-// a second and undone within two, as the daemon's users are promised: soon
-// NAMESPACE. Machines are shared, so the best of three tries counts.
+// soon does what opens deny-all in namespaces, one after the other, and checks that
+// it is seen within a second and undone within two, as the daemon's users are
+// promised: soon NAMESPACE... Machines are shared, so the best of three tries in any
+// of them counts (more in one would be a fight, in which corrections wait); the
+// first one is always tried.
 func soon(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: soon namespace")
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: soon namespace...")
 	}
-	var seen, undone time.Duration
-	for range 3 {
-		before := time.Now()
-		if out := output(ts, "kubectl", "patch", "networkpolicy", "deny-all", "-n", args[0],
-			"--field-manager", "rogue", "--type", "merge", "-p", `{"spec":{"ingress":[{}]}}`); !strings.Contains(out, "patched") {
-			ts.Fatalf("patching: %s", out)
-		}
-		until(ts, "undone", func() string {
-			var rows []driftRow
-			if err := getJSON(ts.Getenv("API")+"/api/v1/drift", &rows); err != nil {
-				return err.Error()
-			}
-			for _, r := range rows {
-				if r.Name == "deny-all" && r.Namespace == args[0] && r.Corrected != nil && r.Since.After(before) {
-					seen, undone = r.Since.Sub(before), r.Corrected.Sub(before)
-					return ""
-				}
-			}
-			return fmt.Sprintf("%+v", rows)
-		})
+	for _, namespace := range slices.Concat(args, args, args) {
+		seen, undone := openDenyAll(ts, namespace)
 		ts.Logf("kubectl included: seen after %v, undone after %v", seen, undone)
 		if seen < time.Second && undone < 2*time.Second {
 			return
 		}
 	}
-	ts.Fatalf("seen after %v, undone after %v", seen, undone)
+	ts.Fatalf("never seen within a second and undone within two")
+}
+
+// openDenyAll opens a namespace and waits until that is undone. The times are from
+// before kubectl is started.
+func openDenyAll(ts *testscript.TestScript, namespace string) (seen, undone time.Duration) {
+	before := time.Now()
+	if out := output(ts, "kubectl", "patch", "networkpolicy", "deny-all", "-n", namespace,
+		"--field-manager", "rogue", "--type", "merge", "-p", `{"spec":{"ingress":[{}]}}`); !strings.Contains(out, "patched") {
+		ts.Fatalf("patching: %s", out)
+	}
+	until(ts, "undone", func() string {
+		var rows []driftRow
+		if err := getJSON(ts.Getenv("API")+"/api/v1/drift", &rows); err != nil {
+			return err.Error()
+		}
+		for _, r := range rows {
+			if r.Name == "deny-all" && r.Namespace == namespace && r.Corrected != nil && r.Since.After(before) {
+				seen, undone = r.Since.Sub(before), r.Corrected.Sub(before)
+				return ""
+			}
+		}
+		return fmt.Sprintf("%+v", rows)
+	})
+	return seen, undone
 }
 
 // cloneDemo clones the repository that a running demo serves to $WORK/clone.

@@ -288,7 +288,7 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func fetch(url string) string {
-	client := http.Client{Timeout: 5 * time.Second}
+	client := http.Client{Timeout: eventuallyLimit}
 	response, err := client.Get(url)
 	if err != nil {
 		return err.Error()

@@ -46,7 +46,7 @@ func TestAliveTellsTheLivingFromTheDead(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	require.True(t, alive(cmd.Process.Pid))
 	require.NoError(t, cmd.Process.Kill())
-	require.Eventually(t, func() bool { return !alive(cmd.Process.Pid) }, 5*time.Second, 10*time.Millisecond) // not waited for yet
+	require.Eventually(t, func() bool { return !alive(cmd.Process.Pid) }, patience, 10*time.Millisecond) // not waited for yet
 	require.Error(t, cmd.Wait())
 	require.False(t, alive(cmd.Process.Pid))
 }

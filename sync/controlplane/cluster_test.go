@@ -21,7 +21,7 @@ import (
 )
 
 // patience is for a machine that does other things as well.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func client(t *testing.T, c *rest.Config) kubernetes.Interface {
 	t.Helper()

