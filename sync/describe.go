@@ -53,7 +53,7 @@ func problems(err error) []kustomize.Problem {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // one below a writeError is its cause
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // one below a writeError is its cause
 		var out []kustomize.Problem
 		for _, e := range joined.Unwrap() {
 			out = append(out, problems(e)...)

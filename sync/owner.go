@@ -154,14 +154,14 @@ func (o *owner) adopt(ctx context.Context, s *sources.Snapshot) {
 	}
 	if !o.bootstrapped {
 		if rendered, err = o.bootstrap(ctx, s, rendered); err != nil {
-			o.tryAgain(ctx, s, "waiting to learn what was applied before", err)
+			o.tryAgain(ctx, s, "what was applied before cannot be read yet", err)
 			return
 		}
 		o.bootstrapped = true
 	}
 	o.adopted = time.Now()
 	if err := o.publish(ctx, commit, rendered); err != nil {
-		o.tryAgain(ctx, s, "the revision waits until the state can be saved", err)
+		o.tryAgain(ctx, s, "the state cannot be saved yet", err)
 		return
 	}
 	o.engine.wait(o.refused)
@@ -173,7 +173,7 @@ func (o *owner) tryAgain(ctx context.Context, s *sources.Snapshot, why string, e
 		return
 	}
 	o.engine.wait(err.Error())
-	o.engine.config.Log.Warn(why, "revision", short(s.Revision().Commit), "err", err)
+	o.engine.config.Log.Warn("revision waits", "reason", why, "revision", short(s.Revision().Commit), "err", err)
 	o.retry = s
 	o.later()
 }
@@ -193,7 +193,7 @@ func (o *owner) restore(ctx context.Context, refused *sources.Snapshot) {
 	case isGone(err):
 		o.engine.config.Log.Error("the applied revision cannot be had any more; nothing is enforced until there is a good one", "revision", short(applied), "err", err)
 	default:
-		o.tryAgain(ctx, refused, "waiting to learn what was applied before", fmt.Errorf("reading the applied revision %s: %w", short(applied), err))
+		o.tryAgain(ctx, refused, "what was applied before cannot be read yet", fmt.Errorf("reading the applied revision %s: %w", short(applied), err))
 	}
 }
 

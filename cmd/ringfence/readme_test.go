@@ -62,7 +62,7 @@ func TestReadmeTranscripts(t *testing.T) {
 
 // CI runs the tests by the very command that the README gives.
 func TestReadmeTestCommand(t *testing.T) {
-	ci, err := os.ReadFile(filepath.Join(repositoryRoot, ".ci/run"))
+	ci, err := os.ReadFile(filepath.Join(repositoryRoot, ".ci", "run"))
 	require.NoError(t, err)
 	command := strings.TrimSpace(blocks(readme(t), "sh")[1])
 	require.Regexp(t, `(?m)^`+regexp.QuoteMeta(command)+`$`, string(ci))
