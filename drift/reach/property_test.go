@@ -127,3 +127,72 @@ func TestUnknownAddressesAreAlternatives(t *testing.T) {
 		}
 	})
 }
+
+// covers reports whether a place of the grouped form includes a pod.
+func covers(p Place, namespace, name string) bool {
+	return p.Any == "pod" || (p.Namespace == namespace && (p.Workload == "*" || p.Workload == name))
+}
+
+func allows(list []Connection, from, to func(Place) bool, row string) bool {
+	for _, c := range list {
+		for _, r := range c.Ports {
+			if from(c.From) && to(c.To) && rowHas(r, row) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rowHas reads a printed row as a consumer of the JSON would.
+func rowHas(r PortRow, packet string) bool {
+	var protocol string
+	var number int
+	if _, err := fmt.Sscanf(packet, "%s %d", &protocol, &number); err != nil {
+		panic(err)
+	}
+	switch {
+	case r.Protocol == "*":
+		return true
+	case r.Protocol != protocol:
+		return false
+	case r.Type != nil:
+		return int(*r.Type) == number && (r.Code == nil || *r.Code == 0)
+	}
+	return r.From == nil || (int(*r.From) <= number && number <= int(*r.To))
+}
+
+// The whole connectivity, grouped and expanded, says of every pair what the brute-force evaluator says.
+func TestConnectivityEqualsBruteForce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := drawWorld(t, true)
+		w := worldOf(t, b, Config{})
+		c := w.Connectivity()
+		for _, expand := range []bool{false, true} {
+			compareReport(t, b, c.Report(expand), expand)
+		}
+	})
+}
+
+func compareReport(t *rapid.T, b *bruteWorld, report Report, expand bool) {
+	if len(report.Unknown) > 0 {
+		t.Fatalf("unknown in a world that is known: %v", report.Unknown)
+	}
+	for _, q := range b.questions() {
+		for _, p := range packets {
+			is := func(end bruteEnd) func(Place) bool {
+				return func(place Place) bool {
+					if end.pod != nil {
+						return covers(place, end.pod.namespace, end.pod.name)
+					}
+					cidr, err := netip.ParsePrefix(place.CIDR)
+					return place.Any == "address" || (err == nil && cidr.Contains(end.ip))
+				}
+			}
+			got := allows(report.Connections, is(q.source), is(q.destination), fmt.Sprintf("%s %d", p.packet.protocol, p.packet.port))
+			if want := b.allowed(q.source, q.destination, p.packet); got != want {
+				t.Fatalf("%s %+v (expand %v): report says %v, brute force says %v\n%v", q.text, p.packet, expand, got, want, report.Connections)
+			}
+		}
+	}
+}

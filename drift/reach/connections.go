@@ -1,0 +1,278 @@
+package reach
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Place is one end of a connection as `ringfence reach -o json` prints it. One of four forms is used: a workload of a
+// namespace, every workload of a namespace (workload "*"), a CIDR, or {"any":"pod"} and {"any":"address"}. In a world
+// with implied workloads, namespace "*" is every namespace that nothing names.
+type Place struct {
+	Namespace string `json:"namespace,omitempty"`
+	Workload  string `json:"workload,omitempty"`
+	CIDR      string `json:"cidr,omitempty"`
+	Any       string `json:"any,omitempty"`
+}
+
+// String returns the place for people.
+func (p Place) String() string {
+	switch {
+	case p.Any == "pod":
+		return "any pod of any namespace"
+	case p.Any != "":
+		return "any " + p.Any
+	case p.CIDR != "":
+		return p.CIDR
+	case p.Namespace == "*":
+		return "any pod of any other namespace"
+	case p.Workload == "*":
+		return "any pod of " + p.Namespace
+	}
+	return p.Namespace + "/" + p.Workload
+}
+
+func comparePlaces(a, b Place) int {
+	return cmp.Or(cmp.Compare(b.Any, a.Any), cmp.Compare(a.CIDR, b.CIDR), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Workload, b.Workload))
+}
+
+// Connection is what one place may open to another. The pods of a place that also are the other place are left out.
+type Connection struct {
+	From  Place     `json:"from"`
+	To    Place     `json:"to"`
+	Ports []PortRow `json:"ports"`
+	// Reason says why it is not known whether the connection is allowed; "" for connections that are.
+	Reason string `json:"reason,omitempty"`
+}
+
+// String returns "from → to ports".
+func (c Connection) String() string {
+	texts := make([]string, len(c.Ports))
+	for i, row := range c.Ports {
+		texts[i] = row.String()
+	}
+	out := c.From.String() + " → " + c.To.String() + " " + strings.Join(texts, ", ")
+	if c.Reason != "" {
+		out += " (unknown: " + c.Reason + ")"
+	}
+	return out
+}
+
+// Report is everything that can be said of a Connectivity: what is allowed, and what is unknown.
+type Report struct {
+	Connections []Connection `json:"connections"`
+	Unknown     []Connection `json:"unknown"`
+}
+
+// reasonUnknown is the reason of every connection of which the model cannot tell; Decide names the rules.
+const reasonUnknown = "it depends on labels, addresses or host endpoints that the model does not know"
+
+// Report lists the connections, sorted by source and destination. Groups stand for their members unless expand is set;
+// a connection of a pod with itself, and of a node with a pod, is in neither form.
+func (c *Connectivity) Report(expand bool) Report {
+	g := &grouping{places: c.places, expand: expand}
+	g.index()
+	out := Report{Connections: []Connection{}, Unknown: []Connection{}}
+	for _, unknown := range []bool{false, true} {
+		var flows []flow
+		for _, p := range c.parts {
+			if p.unknown == unknown {
+				flows = append(flows, flow{p.from, p.to, p.ports})
+			}
+		}
+		list := append(g.connections(flows), g.outer(c.outer, unknown)...)
+		slices.SortFunc(list, compareConnections)
+		if !unknown {
+			out.Connections = append(out.Connections, list...)
+			continue
+		}
+		for i := range list {
+			list[i].Reason = reasonUnknown
+		}
+		out.Unknown = append(out.Unknown, list...)
+	}
+	return out
+}
+
+func compareConnections(a, b Connection) int {
+	return cmp.Or(comparePlaces(a.From, b.From), comparePlaces(a.To, b.To), cmp.Compare(a.String(), b.String()))
+}
+
+// flow says that every source reaches every destination but itself.
+type flow struct {
+	from, to []int
+	ports    Ports
+}
+
+// grouping turns sets of places into as few Places as have a form.
+type grouping struct {
+	places      []place
+	expand      bool
+	byNamespace map[string][]int
+}
+
+func (g *grouping) index() {
+	g.byNamespace = map[string][]int{}
+	for i, p := range g.places {
+		g.byNamespace[p.namespace] = append(g.byNamespace[p.namespace], i)
+	}
+}
+
+// grouped is a Place and, if it is exactly one pod, which.
+type grouped struct {
+	place Place
+	pod   int // -1 for groups
+}
+
+// group covers a sorted set of places; free is a place that counts as present wherever that makes a group, or -1.
+func (g *grouping) group(set []int, free int) []grouped {
+	single := func(i int) grouped {
+		return grouped{Place{Namespace: g.places[i].namespace, Workload: g.places[i].workload}, i}
+	}
+	var out []grouped
+	if g.expand {
+		for _, i := range set {
+			if i != free {
+				out = append(out, single(i))
+			}
+		}
+		return out
+	}
+	has := len(set)
+	if _, found := slices.BinarySearch(set, free); !found && free >= 0 {
+		has++
+	}
+	if has == len(g.places) && has > 1 && len(set) > 0 {
+		return []grouped{{Place{Any: "pod"}, -1}}
+	}
+	for start := 0; start < len(set); {
+		namespace := g.places[set[start]].namespace
+		stop := start
+		for stop < len(set) && g.places[set[stop]].namespace == namespace {
+			stop++
+		}
+		members := set[start:stop]
+		start = stop
+		all := len(g.byNamespace[namespace])
+		present := len(members)
+		if free >= 0 && g.places[free].namespace == namespace && !slices.Contains(members, free) {
+			present++
+		}
+		switch {
+		case g.places[members[0]].elsewhere:
+			out = append(out, grouped{Place{Namespace: "*", Workload: "*"}, -1})
+		case present == all && all > 1:
+			out = append(out, grouped{Place{Namespace: namespace, Workload: "*"}, -1})
+		default:
+			for _, i := range members {
+				if i != free {
+					out = append(out, single(i))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// connections groups sources first, then destinations, and joins the ports of equal ends.
+func (g *grouping) connections(flows []flow) []Connection {
+	type edge struct {
+		from grouped
+		key  string
+	}
+	targets := map[edge][]int{}
+	ports := map[string]Ports{}
+	for _, f := range flows {
+		free := -1
+		if len(f.to) == 1 {
+			free = f.to[0]
+		}
+		key := f.ports.key()
+		ports[key] = f.ports
+		for _, from := range g.group(f.from, free) {
+			e := edge{from, key}
+			targets[e] = append(targets[e], f.to...)
+		}
+	}
+	joined := map[[2]Place]Ports{}
+	for e, to := range targets {
+		slices.Sort(to)
+		for _, d := range g.group(slices.Compact(to), e.from.pod) {
+			ends := [2]Place{e.from.place, d.place}
+			joined[ends] = joined[ends].Union(ports[e.key])
+		}
+	}
+	return listed(joined)
+}
+
+func listed(joined map[[2]Place]Ports) []Connection {
+	out := make([]Connection, 0, len(joined))
+	rows := map[string][]PortRow{}
+	for ends, p := range joined {
+		key := p.key()
+		if rows[key] == nil {
+			rows[key] = p.Rows()
+		}
+		out = append(out, Connection{From: ends[0], To: ends[1], Ports: rows[key]})
+	}
+	return out
+}
+
+// outer groups the pods that reach, or are reached by, the same addresses on the same ports.
+func (g *grouping) outer(parts []outerPart, unknown bool) []Connection {
+	type group struct {
+		part outerPart
+		pods []int
+	}
+	groups := map[string]*group{}
+	for _, p := range parts {
+		if p.unknown != unknown {
+			continue
+		}
+		key := p.ports.key() + "<" + p.addresses.key()
+		if p.outbound {
+			key = ">" + key
+		}
+		if groups[key] == nil {
+			groups[key] = &group{part: p}
+		}
+		groups[key].pods = append(groups[key].pods, p.pod)
+	}
+	joined := map[[2]Place]Ports{}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		gr := groups[key]
+		slices.Sort(gr.pods)
+		for _, pod := range g.group(slices.Compact(gr.pods), -1) {
+			for _, addresses := range addressPlaces(gr.part.addresses) {
+				ends := [2]Place{addresses, pod.place}
+				if gr.part.outbound {
+					ends = [2]Place{pod.place, addresses}
+				}
+				joined[ends] = joined[ends].Union(gr.part.ports)
+			}
+		}
+	}
+	return listed(joined)
+}
+
+func addressPlaces(a Addresses) []Place {
+	if a.Equal(AllAddresses()) {
+		return []Place{{Any: "address"}}
+	}
+	var out []Place
+	for _, p := range a.Prefixes() {
+		out = append(out, Place{CIDR: p.String()})
+	}
+	return out
+}
+
+// key returns a text that is equal for equal sets only.
+func (a Addresses) key() string {
+	var b []byte
+	for _, s := range a.spans {
+		b = append(append(append(b, byte(s.lo.BitLen())), s.lo.AsSlice()...), s.hi.AsSlice()...)
+	}
+	return string(b)
+}
