@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,7 +71,9 @@ func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Obse
 		if !apierrors.IsConflict(err) || ctx.Err() != nil {
 			break
 		}
-		if uid, err = w.current(ctx, want.ID, err); err != nil {
+		var unknown error
+		if uid, unknown = w.current(ctx, want.ID); unknown != nil {
+			err = errors.Join(err, unknown)
 			break
 		}
 	}
@@ -94,6 +97,9 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, uid types.UID) (*
 	force := true
 	answer, err := w.resource(want.ID).Patch(ctx, want.ID.Name, types.ApplyPatchType, body,
 		metav1.PatchOptions{FieldManager: w.manager, Force: &force, FieldValidation: metav1.FieldValidationStrict})
+	if isOtherUID(err) { // deleted and made anew since
+		return nil, apierrors.NewConflict(want.ID.Kind.GVR().GroupResource(), want.ID.Name, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +124,17 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, uid types.UID) (*
 		return nil, fmt.Errorf("%w: %s", errUnequal, paths(fields))
 	}
 	return answer, nil
+}
+
+// isOtherUID says whether an apply was refused because the object that is there
+// is not the one that was meant. It is no conflict to the API server: a uid
+// cannot be changed, which makes the request invalid.
+func isOtherUID(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
 }
 
 // exactly returns the render as a replacement of the live object: its identity,
@@ -174,13 +191,13 @@ func (w *writer) remove(ctx context.Context, live *drift.Observed) error {
 
 // current finds out what is there now, after a write was refused for a
 // precondition: the uid for the next try, "" if the object is gone.
-func (w *writer) current(ctx context.Context, id drift.ID, conflict error) (types.UID, error) {
+func (w *writer) current(ctx context.Context, id drift.ID) (types.UID, error) {
 	live, err := w.resource(id).Get(ctx, id.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return "", nil
 	case err != nil:
-		return "", errors.Join(conflict, err)
+		return "", err
 	}
 	w.cluster.Wrote(id.Kind, live)
 	return live.GetUID(), nil
