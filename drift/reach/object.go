@@ -33,8 +33,8 @@ type Object struct {
 	Origin  Origin
 }
 
-// Ref names an object. Group is "projectcalico.org" for both of Calico's groups, and Name is the bare name of a policy,
-// without the prefix of its tier.
+// Ref names an object. Group is "projectcalico.org" for both of Calico's groups, and the name of a Calico policy is without
+// the prefix of its tier, except in other tiers than default up to Calico 3.31, where the prefix is part of the name.
 type Ref struct {
 	Group, Kind, Namespace, Name string
 }

@@ -264,16 +264,20 @@ func (rd *reader) fillCalicoPolicy(it *item, h header, root map[string]any) (boo
 	if tierName == "" {
 		tierName = tierDefault
 	}
+	bare := h.name
 	if it.crd || rd.prefixed {
-		it.key.Name = bareName(h.name, tierName)
+		bare = bareName(h.name, tierName)
+	}
+	if it.key.Name = bare; rd.prefixed && tierName != tierDefault {
+		it.key.Name = tierName + "." + bare // up to 3.31 tiers have names of their own
 	}
 	p := rd.newPolicy(it, tierName)
-	p.tieKey = tierName + "." + it.key.Name
+	p.tieKey = tierName + "." + bare
 	if h.namespace != "" {
 		p.tieKey = h.namespace + "/" + p.tieKey
 	}
 	if !rd.prefixed {
-		p.tieKey = it.key.Name + "/" + h.namespace + "/" + h.kind
+		p.tieKey = bare + "/" + h.namespace + "/" + h.kind
 	}
 	p.staged = strings.HasPrefix(h.kind, "Staged")
 	spec, action, fail := calicoSpecOf(p, h.kind, at(root, "spec"))
