@@ -3,6 +3,7 @@ package reach
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // matrix is the whole connectivity in sparse form: a row for each endpoint and direction, and for each endpoint the
@@ -192,17 +193,23 @@ func (m *matrix) destinationGroups() []*destinationGroup {
 	byKey := map[string]*destinationGroup{}
 	for to := range m.rower.w.endpoints {
 		g := &destinationGroup{members: []int{to}, explicit: m.sourcesOf(to)}
-		key := baseKey(m.rows[Ingress][to].base, m.rower.versions[to])
+		var key strings.Builder
+		key.WriteString(baseKey(m.rows[Ingress][to].base, m.rower.versions[to]))
 		for _, from := range g.explicit {
 			o := m.pair(from, to)
 			g.outcomes = append(g.outcomes, o)
-			key += itoa(from) + ":" + o.allow.key() + "/" + o.deny.key() + "|"
+			key.WriteString(itoa(from))
+			key.WriteByte(':')
+			key.WriteString(o.allow.key())
+			key.WriteByte('/')
+			key.WriteString(o.deny.key())
+			key.WriteByte('|')
 		}
-		if known := byKey[key]; known != nil {
+		if known := byKey[key.String()]; known != nil {
 			known.members = append(known.members, to)
 			continue
 		}
-		byKey[key] = g
+		byKey[key.String()] = g
 		out = append(out, g)
 	}
 	return out

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"sort"
@@ -270,12 +271,9 @@ func normalized(spans []span) Ports {
 
 // key returns a text that is equal for equal sets only.
 func (p Ports) key() string {
-	var b strings.Builder
+	b := make([]byte, 0, 64)
 	for _, s := range p.spans {
-		b.WriteString(strconv.FormatUint(uint64(s.lo), 36))
-		b.WriteByte('-')
-		b.WriteString(strconv.FormatUint(uint64(s.hi), 36))
-		b.WriteByte(',')
+		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, s.lo), s.hi)
 	}
-	return b.String()
+	return string(b)
 }
