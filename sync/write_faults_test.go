@@ -94,7 +94,7 @@ func TestApplyGivesUp(t *testing.T) {
 // An API server that answers 200 to a write that it has lost (Calico's older one
 // does) is not believed.
 func TestApplyNoticesLostWrites(t *testing.T) {
-	lost := func(r *http.Request) *http.Response {
+	lost := func(*http.Request) *http.Response {
 		return &http.Response{
 			StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 			Header: http.Header{"Content-Type": {"application/json"}},
@@ -138,12 +138,18 @@ func TestApplyNoticesLostWrites(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	b := newBench(t)
 	tests := []struct{ name, text, problem string }{
-		{"a value", `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: bad, namespace: NS}, spec: {podSelector: {}, policyTypes: [Sideways]}}`,
-			`^base/bad.yaml:1: writing NetworkPolicy.networking.k8s.io bench-\d+/bad: .*policyTypes.*\(hint: the API server does not accept the object as it is written there\)$`},
-		{"an unknown field", `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: bad, namespace: NS}, spec: {podSelector: {}, ingres: [{}]}}`,
-			`^base/bad.yaml:1: .*ingres`},
-		{"no such namespace", `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: bad, namespace: NS-gone}, spec: {podSelector: {}}}`,
-			`^base/bad.yaml:1: .*namespaces.*not found \(hint: the namespace or the kind is gone`},
+		{
+			"a value", `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: bad, namespace: NS}, spec: {podSelector: {}, policyTypes: [Sideways]}}`,
+			`^base/bad.yaml:1: writing NetworkPolicy.networking.k8s.io bench-\d+/bad: .*policyTypes.*\(hint: the API server does not accept the object as it is written there\)$`,
+		},
+		{
+			"an unknown field", `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: bad, namespace: NS}, spec: {podSelector: {}, ingres: [{}]}}`,
+			`^base/bad.yaml:1: .*ingres`,
+		},
+		{
+			"no such namespace", `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: bad, namespace: NS-gone}, spec: {podSelector: {}}}`,
+			`^base/bad.yaml:1: .*namespaces.*not found \(hint: the namespace or the kind is gone`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
