@@ -66,12 +66,12 @@ type fault func(*http.Request) *http.Response
 
 type faulty struct {
 	next  http.RoundTripper
-	fault *fault
+	fault *atomic.Pointer[fault]
 }
 
 func (f faulty) RoundTrip(r *http.Request) (*http.Response, error) {
-	if *f.fault != nil {
-		if answer := (*f.fault)(r); answer != nil {
+	if do := f.fault.Load(); do != nil && *do != nil {
+		if answer := (*do)(r); answer != nil {
 			if r.Body != nil {
 				_ = r.Body.Close()
 			}
@@ -87,7 +87,7 @@ type bench struct {
 	*testing.T
 	*writer
 	namespace string
-	fault     fault
+	faults    atomic.Pointer[fault]
 	rogue     dynamic.Interface
 }
 
@@ -99,7 +99,7 @@ func newBench(t *testing.T) *bench {
 	b.rogue, err = dynamic.NewForConfig(config)
 	require.NoError(t, err)
 	faultConfig := rest.CopyConfig(config)
-	faultConfig.Wrap(func(next http.RoundTripper) http.RoundTripper { return faulty{next, &b.fault} })
+	faultConfig.Wrap(func(next http.RoundTripper) http.RoundTripper { return faulty{next, &b.faults} })
 	clients, err := dynamic.NewForConfig(faultConfig)
 	require.NoError(t, err)
 	disco, err := discovery.NewDiscoveryClientForConfig(config)
@@ -112,6 +112,9 @@ func newBench(t *testing.T) *bench {
 	b.create(`{apiVersion: v1, kind: Namespace, metadata: {name: NS}}`)
 	return b
 }
+
+// inject puts a fault between the writer and the API server; nil takes it away.
+func (b *bench) inject(f fault) { b.faults.Store(&f) }
 
 func kindOf(t testing.TB, u *unstructured.Unstructured) kinds.Kind {
 	t.Helper()

@@ -232,6 +232,7 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 	o.announce(next)
 	o.engine.config.Metrics.countHeld(next)
 	o.previous = next
+	o.engine.outdate(touched)
 	first := o.engine.world.Swap(next) == nil
 	o.remaining = touched
 	if touched[clusterTenant] {

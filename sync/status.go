@@ -93,6 +93,19 @@ func (e *Engine) report(name string, r report) {
 	e.events.failed(name, r.err.Error())
 }
 
+// outdate notes that what was told of these tenants holds no longer: even one
+// that stood at its new target before may be on its way elsewhere.
+func (e *Engine) outdate(tenants map[string]bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name := range tenants {
+		if r, told := e.reports[name]; told {
+			r.reached = false
+			e.reports[name] = r
+		}
+	}
+}
+
 // wait notes what is waited for; "" for nothing.
 func (e *Engine) wait(what string) { e.waiting.Store(&what) }
 

@@ -60,7 +60,7 @@ func TestApplyAgainstOthersInBetween(t *testing.T) {
 			b.merge(want.ID, `{spec: {egress: [{}]}}`)
 			live := b.live(want.ID)
 			happened := false
-			b.fault = before(tt.at, func() { happened = true; tt.do(b, want.ID) })
+			b.inject(before(tt.at, func() { happened = true; tt.do(b, want.ID) }))
 			did, err := b.apply(t.Context(), want, live)
 			require.NoError(t, err)
 			assert.Equal(t, updated, did)
@@ -78,13 +78,13 @@ func TestApplyGivesUp(t *testing.T) {
 	require.NoError(t, err)
 	b.merge(want.ID, `{spec: {egress: [{}]}}`)
 	puts := 0
-	b.fault = func(r *http.Request) *http.Response {
+	b.inject(func(r *http.Request) *http.Response {
 		if r.Method == http.MethodPut {
 			puts++
 			b.merge(want.ID, `{metadata: {labels: {try: "`+strings.Repeat("x", puts)+`"}}}`)
 		}
 		return nil
-	}
+	})
 	did, err := b.apply(t.Context(), want, b.live(want.ID))
 	require.ErrorContains(t, err, "the object has been modified")
 	assert.Equal(t, failed, did)
@@ -107,13 +107,13 @@ func TestApplyNoticesLostWrites(t *testing.T) {
 			want := b.want(calicoPolicy)
 			b.create(`{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: default.c, namespace: NS}, spec: {order: 1, egress: [{action: Allow}]}}`)
 			left := 1
-			b.fault = func(r *http.Request) *http.Response {
+			b.inject(func(r *http.Request) *http.Response {
 				if r.Method == method && left > 0 {
 					left--
 					return lost(r)
 				}
 				return nil
-			}
+			})
 			_, err := b.apply(t.Context(), want, b.live(want.ID))
 			require.NoError(t, err)
 			assert.Zero(t, left)
@@ -122,12 +122,12 @@ func TestApplyNoticesLostWrites(t *testing.T) {
 	}
 	t.Run("always", func(t *testing.T) {
 		b := newBench(t)
-		b.fault = func(r *http.Request) *http.Response {
+		b.inject(func(r *http.Request) *http.Response {
 			if r.Method == http.MethodPatch {
 				return lost(r)
 			}
 			return nil
-		}
+		})
 		did, err := b.apply(t.Context(), b.want(calicoPolicy), nil)
 		require.ErrorContains(t, err, "lost the write")
 		assert.Equal(t, failed, did)
