@@ -13,7 +13,7 @@ type Change struct {
 // change (labels of a namespace, a workload, a network set, a tier) computes all rows anew when they are next asked for.
 func (w *World) Apply(changes ...Change) {
 	var old, added []*policy
-	structural := false
+	structural := w.config.Implied // policies then make workloads
 	for _, change := range changes {
 		it := w.reader.read(change.Object)
 		if it == nil {

@@ -80,6 +80,9 @@ func (w *World) build() {
 		}
 	}
 	w.addEndpoints(endpoints)
+	if w.config.Implied {
+		w.addImplied(items)
+	}
 	for _, it := range items {
 		if it.policy != nil {
 			w.addPolicy(it.policy)
@@ -124,9 +127,14 @@ func (w *World) addEndpoints(found []*Endpoint) {
 		e.view = w.viewOf(e)
 		w.endpoints = append(w.endpoints, e)
 	}
+	w.sortEndpoints()
+}
+
+func (w *World) sortEndpoints() {
 	slices.SortFunc(w.endpoints, func(a, b *Endpoint) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Ref.Kind, b.Ref.Kind))
 	})
+	w.byNamespace = map[string][]int{}
 	for i, e := range w.endpoints {
 		w.byNamespace[e.Namespace] = append(w.byNamespace[e.Namespace], i)
 	}

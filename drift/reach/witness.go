@@ -104,6 +104,9 @@ func (w *World) imply(wit witness, match func(string) bool) []*Endpoint {
 		}
 	}
 	if _, known := w.namespaces[name]; !known && match("") && (name == "" || match(name)) {
+		if name == "" && len(of) > 0 {
+			name = "(" + impliedName(of) + ")"
+		}
 		add(inherited{name: name, labels: of, known: true})
 	}
 	return out
@@ -118,10 +121,10 @@ func fits(ns inherited, labels map[string]string) bool {
 	return true
 }
 
-// impliedName names a pod by its labels; "other" is one without any.
+// impliedName names a pod by its labels; "(other)" is one without any. Neither is a name that an object can have.
 func impliedName(labels map[string]string) string {
 	if len(labels) == 0 {
-		return "other"
+		return "(other)"
 	}
 	parts := make([]string, 0, len(labels))
 	for _, k := range sortedKeys(labels) {

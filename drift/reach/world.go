@@ -28,6 +28,10 @@ type Config struct {
 	CalicoVersion string
 	// Pending evaluates staged policies as if they were enforced, beside the enforced ones.
 	Pending bool
+	// Implied adds the workloads that nothing names but that there may be: in each namespace a pod without labels, called
+	// "(other)", and one for each selector of a policy that no workload satisfies, called by its labels; and a pod of a
+	// namespace that nothing names. A policy then shows what it does even where no workload is known.
+	Implied bool
 	// WholeWorld says that what is given is all there is: a namespace, service account, Service or host endpoint that is
 	// not given does not exist or has no labels. Otherwise what depends on it is unknown.
 	WholeWorld bool
