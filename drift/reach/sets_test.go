@@ -1,0 +1,117 @@
+package reach
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// Port sets behave as sets of single places do.
+func TestPortsAreSets(t *testing.T) {
+	const places = 40
+	draw := func(t *rapid.T, name string) (Ports, [places]bool) {
+		var set Ports
+		var model [places]bool
+		for range rapid.IntRange(0, 5).Draw(t, name) {
+			lo := rapid.IntRange(0, places-1).Draw(t, "lo")
+			hi := rapid.IntRange(lo, places-1).Draw(t, "hi")
+			// The stretch of UDP begins in the middle, so that borders between protocols are crossed.
+			set = set.Union(Ports{[]span{{uint32(lo + baseUDP - places/2), uint32(hi + baseUDP - places/2)}}})
+			for i := lo; i <= hi; i++ {
+				model[i] = true
+			}
+		}
+		return set, model
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		p, a := draw(t, "p")
+		q, b := draw(t, "q")
+		for i := range places {
+			one := Ports{[]span{{uint32(i + baseUDP - places/2), uint32(i + baseUDP - places/2)}}}
+			require.Equal(t, a[i] || b[i], p.Union(q).Contains(one))
+			require.Equal(t, a[i] && b[i], p.Intersect(q).Contains(one))
+			require.Equal(t, a[i] && !b[i], p.Minus(q).Contains(one))
+		}
+		require.Equal(t, a == b, p.Equal(q))
+		require.True(t, p.Minus(q).Union(p.Intersect(q)).Equal(p))
+		require.Equal(t, p.Equal(q), p.key() == q.key())
+	})
+}
+
+// Address sets behave as sets of single addresses do, and their CIDRs are disjoint, sorted and as few as can be.
+func TestAddressesAreSets(t *testing.T) {
+	draw := func(t *rapid.T, name string) Addresses {
+		var prefixes []netip.Prefix
+		for range rapid.IntRange(0, 4).Draw(t, name) {
+			base := rapid.SampledFrom([]string{"0.0.0.0", "255.255.255.240", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0"}).Draw(t, "base")
+			addr := netip.MustParseAddr(base)
+			for range rapid.IntRange(0, 15).Draw(t, "offset") {
+				addr = addr.Next()
+			}
+			prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()-rapid.IntRange(0, 4).Draw(t, "bits")))
+		}
+		return AddressesOf(prefixes...)
+	}
+	var all []netip.Addr
+	for _, base := range []string{"0.0.0.0", "255.255.255.240", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0"} {
+		for addr, i := netip.MustParseAddr(base), 0; i < 16; addr, i = addr.Next(), i+1 {
+			all = append(all, addr)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := draw(t, "a"), draw(t, "b")
+		for _, addr := range all {
+			require.Equal(t, a.Has(addr) || b.Has(addr), a.Union(b).Has(addr))
+			require.Equal(t, a.Has(addr) && b.Has(addr), a.Intersect(b).Has(addr))
+			require.Equal(t, a.Has(addr) && !b.Has(addr), a.Minus(b).Has(addr))
+		}
+		again := a.Prefixes()
+		require.True(t, AddressesOf(again...).Equal(a))
+		for i, p := range again {
+			require.Equal(t, p.Masked(), p)
+			for _, q := range again[i+1:] {
+				require.False(t, p.Overlaps(q))
+			}
+			if i > 0 && p.Bits() == again[i-1].Bits() && p.Bits() > 0 {
+				parent := netip.PrefixFrom(p.Addr(), p.Bits()-1).Masked()
+				require.False(t, parent.Contains(again[i-1].Addr()) && parent.Contains(p.Addr()), "%s and %s are one", again[i-1], p)
+			}
+		}
+		require.True(t, a.Minus(b).Union(a.Intersect(b)).Equal(a))
+	})
+}
+
+func TestPortTexts(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "everything", "*": "everything", "443": "443/TCP", "53/UDP": "53/UDP", "8000-8080/TCP": "8000-8080/TCP",
+		"SCTP": "SCTP", "ICMP": "ICMP", "47/proto": "protocol 47", "TCP": "TCP",
+	} {
+		set, err := ParsePorts(text)
+		require.NoError(t, err)
+		require.Equal(t, want, set.String())
+	}
+	for _, text := range []string{"x", "80/FTP", "70000/TCP", "90-80/TCP", "80/ICMP", "300/proto"} {
+		_, err := ParsePorts(text)
+		require.Error(t, err, text)
+	}
+	code := uint8(3)
+	require.Equal(t, "ICMP type 8", ICMP(8, nil).String())
+	require.Equal(t, "ICMP type 3 code 3", ICMP(3, &code).String())
+	tcp, err := Protocol("TCP")
+	require.NoError(t, err)
+	rest := AllPorts().Minus(tcp)
+	require.Len(t, rest.Rows(), 4+251, "every protocol but TCP is listed once")
+	require.True(t, rest.Union(tcp).Equal(AllPorts()))
+}
+
+func TestInternetLeavesOutSpecialRanges(t *testing.T) {
+	internet := Internet()
+	for _, text := range []string{"8.8.8.8", "172.32.0.1", "2606:4700::1111"} {
+		require.True(t, internet.Has(netip.MustParseAddr(text)), text)
+	}
+	for _, text := range []string{"10.1.1.1", "172.31.255.255", "169.254.169.254", "100.64.0.1", "127.0.0.1", "fd00:ec2::254", "::1"} {
+		require.False(t, internet.Has(netip.MustParseAddr(text)), text)
+	}
+}
