@@ -3,9 +3,12 @@ package drift
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,9 +34,27 @@ type site struct {
 	dynamic dynamic.Interface
 	metrics *Metrics
 
+	refuse atomic.Pointer[string] // path that is answered by 503; nil: none
+
 	mu      sync.Mutex
 	changed map[string]int // calls of Changed, by namespace
 	health  int            // calls of Health
+}
+
+// refusing answers 503 to what its site refuses.
+type refusing struct {
+	site *site
+	next http.RoundTripper
+}
+
+func (r refusing) RoundTrip(request *http.Request) (*http.Response, error) {
+	if path := r.site.refuse.Load(); path != nil && request.URL.Path == *path {
+		return &http.Response{
+			StatusCode: http.StatusServiceUnavailable, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: request,
+			Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader("service unavailable")),
+		}, nil
+	}
+	return r.next.RoundTrip(request)
 }
 
 func startPlane(t *testing.T, c controlplane.Config) *controlplane.ControlPlane {
@@ -48,6 +69,8 @@ func startPlane(t *testing.T, c controlplane.Config) *controlplane.ControlPlane 
 func newSite(t *testing.T, config *rest.Config) *site {
 	t.Helper()
 	s := &site{rest: config, metrics: NewMetrics(nil), changed: map[string]int{}}
+	config = rest.CopyConfig(config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return refusing{s, next} })
 	var err error
 	s.dynamic, err = dynamic.NewForConfig(config)
 	require.NoError(t, err)
@@ -181,6 +204,30 @@ func TestClusterLives(t *testing.T) {
 		assert.Nil(t, s.Get(ID{Kind: kinds.NetworkPolicy, Namespace: "tenant", Name: "ghost"}))
 		assert.Greater(t, s.told("tenant"), told)
 		assert.InDelta(t, 2, testutil.ToFloat64(s.metrics.disagreements), 0)
+	})
+
+	t.Run("a group that does not answer may have kinds that nobody sees", func(t *testing.T) {
+		path, health := "/apis/policy.networking.k8s.io/v1alpha1", s.healths()
+		s.refuse.Store(&path)
+		s.rediscover()
+		eventually(t, "blind", func() bool { return !s.Synced() })
+		assert.Contains(t, s.Blind()[0], "AdminNetworkPolicy.policy.networking.k8s.io: asking the API server")
+		eventually(t, "told", func() bool { return s.healths() > health })
+		health = s.healths()
+		s.refuse.Store(nil)
+		eventually(t, "synced again", s.Synced)
+		eventually(t, "told", func() bool { return s.healths() > health })
+	})
+
+	t.Run("whether Calico is native is not guessed from an error", func(t *testing.T) {
+		path := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/networkpolicies.projectcalico.org"
+		s.refuse.Store(&path)
+		_, err := s.askNative(t.Context())
+		require.ErrorContains(t, err, "asking for the definition networkpolicies.projectcalico.org")
+		s.refuse.Store(nil)
+		native, err := s.askNative(t.Context())
+		require.NoError(t, err)
+		assert.False(t, native)
 	})
 
 	t.Run("a kind appears, vanishes and comes back", func(t *testing.T) {
