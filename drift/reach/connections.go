@@ -111,13 +111,17 @@ type flow struct {
 type grouping struct {
 	places      []place
 	expand      bool
-	byNamespace map[string][]int
+	byNamespace map[string]int // pods of each namespace, without hostNetwork ones
+	pods        int            // of all namespaces
 }
 
 func (g *grouping) index() {
-	g.byNamespace = map[string][]int{}
-	for i, p := range g.places {
-		g.byNamespace[p.namespace] = append(g.byNamespace[p.namespace], i)
+	g.byNamespace = map[string]int{}
+	for _, p := range g.places {
+		if !p.host {
+			g.byNamespace[p.namespace]++
+			g.pods++
+		}
 	}
 }
 
@@ -127,7 +131,7 @@ type grouped struct {
 	pod   int // -1 for groups
 }
 
-// group covers a sorted set of places; free is a place that counts as present wherever that makes a group, or -1.
+// group covers a sorted set of places; groups are of pods, and hostNetwork pods are always listed. free is a place that counts as present wherever that makes a group, or -1.
 func (g *grouping) group(set []int, free int) []grouped {
 	single := func(i int) grouped {
 		return grouped{Place{Namespace: g.places[i].namespace, Workload: g.places[i].workload}, i}
@@ -141,12 +145,21 @@ func (g *grouping) group(set []int, free int) []grouped {
 		}
 		return out
 	}
+	set, hosts := g.split(set)
+	for _, i := range hosts {
+		if i != free {
+			out = append(out, single(i))
+		}
+	}
+	if free >= 0 && g.places[free].host {
+		free = -1
+	}
 	has := len(set)
 	if _, found := slices.BinarySearch(set, free); !found && free >= 0 {
 		has++
 	}
-	if has == len(g.places) && has > 1 && len(set) > 0 {
-		return []grouped{{Place{Any: "pod"}, -1}}
+	if has == g.pods && has > 1 && len(set) > 0 {
+		return append(out, grouped{Place{Any: "pod"}, -1})
 	}
 	for start := 0; start < len(set); {
 		namespace := g.places[set[start]].namespace
@@ -156,7 +169,7 @@ func (g *grouping) group(set []int, free int) []grouped {
 		}
 		members := set[start:stop]
 		start = stop
-		all := len(g.byNamespace[namespace])
+		all := g.byNamespace[namespace]
 		present := len(members)
 		if free >= 0 && g.places[free].namespace == namespace && !slices.Contains(members, free) {
 			present++
@@ -175,6 +188,21 @@ func (g *grouping) group(set []int, free int) []grouped {
 		}
 	}
 	return out
+}
+
+// split tells pods from hostNetwork pods.
+func (g *grouping) split(set []int) (pods, hosts []int) {
+	if g.pods == len(g.places) {
+		return set, nil
+	}
+	for _, i := range set {
+		if g.places[i].host {
+			hosts = append(hosts, i)
+		} else {
+			pods = append(pods, i)
+		}
+	}
+	return pods, hosts
 }
 
 // connections groups sources first, then destinations, and joins the ports of equal ends.

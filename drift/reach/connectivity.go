@@ -49,10 +49,10 @@ func (m *matrix) set(i int) {
 // pair returns the outcome of every port between two endpoints.
 func (m *matrix) pair(from, to int) outcome {
 	e, i := m.rows[Egress][from].of(to), m.rows[Ingress][to].of(from)
-	return m.join(e, i, m.rower.versions[from]&m.rower.versions[to])
+	return m.join(e, i, m.rower.versions[from]&m.rower.versions[to], m.rower.w.endpoints[to].host)
 }
 
-func (m *matrix) join(e, i byVersion, versions uint8) outcome {
+func (m *matrix) join(e, i byVersion, versions uint8, toHost bool) outcome {
 	var out outcome
 	for v := range e {
 		if versions&(1<<v) != 0 {
@@ -60,12 +60,12 @@ func (m *matrix) join(e, i byVersion, versions uint8) outcome {
 			out.deny = out.deny.Union(e[v].deny.Union(i[v].deny))
 		}
 	}
-	return m.rower.w.clouded(out)
+	return m.rower.w.clouded(out, toHost)
 }
 
 // clouded makes unknown what would be allowed where policies for hosts may judge it too.
-func (w *World) clouded(o outcome) outcome {
-	if len(w.hostNotes) > 0 {
+func (w *World) clouded(o outcome, toHost bool) outcome {
+	if len(w.hostNotes) > 0 || (toHost && w.hostEnds) {
 		o.deny = o.deny.Union(o.allow)
 	}
 	return o
@@ -83,10 +83,9 @@ func (m *matrix) sourcesOf(to int) []int {
 
 // Connectivity is who can reach whom at one moment. It is immutable and stays as it is when the World changes.
 type Connectivity struct {
-	places  []place // endpoints without those of nodes, then addresses
-	parts   []part  // pods to pods
-	outer   []outerPart
-	reasons map[[2]int]string
+	places []place // by endpoint
+	parts  []part  // pods to pods
+	outer  []outerPart
 }
 
 // part says that all its sources reach all its destinations (themselves left out) on ports.
@@ -109,6 +108,7 @@ type outerPart struct {
 type place struct {
 	namespace, workload string
 	elsewhere           bool // a pod of any namespace that is not known
+	host                bool // hostNetwork: a destination only, since what nodes open is left out
 }
 
 // Connectivity computes who can reach whom, for every pair of workloads and for every address. What a World has
@@ -123,21 +123,16 @@ func (w *World) Connectivity() *Connectivity {
 func (m *matrix) connectivity() *Connectivity {
 	w := m.rower.w
 	c := &Connectivity{}
-	number := make([]int, len(w.endpoints)) // place of an endpoint; -1 for hosts
-	for i, e := range w.endpoints {
-		if number[i] = len(c.places); e.host {
-			number[i] = -1
-			continue
-		}
-		c.places = append(c.places, place{e.Namespace, e.Name, e.Implied && e.Namespace == ""})
+	for _, e := range w.endpoints {
+		c.places = append(c.places, place{e.Namespace, e.Name, e.Implied && e.Namespace == "", e.host})
 	}
 	sources := m.sourceGroups()
 	for _, group := range m.destinationGroups() {
-		m.addGroup(c, group, sources, number)
+		m.addGroup(c, group, sources)
 	}
 	for i, e := range w.endpoints {
 		if !e.host {
-			m.addOuter(c, i, number[i])
+			m.addOuter(c, i)
 		}
 	}
 	return c
@@ -195,6 +190,9 @@ func (m *matrix) destinationGroups() []*destinationGroup {
 		g := &destinationGroup{members: []int{to}, explicit: m.sourcesOf(to)}
 		var key strings.Builder
 		key.WriteString(baseKey(m.rows[Ingress][to].base, m.rower.versions[to]))
+		if m.rower.w.endpoints[to].host {
+			key.WriteByte('h')
+		}
 		for _, from := range g.explicit {
 			o := m.pair(from, to)
 			g.outcomes = append(g.outcomes, o)
@@ -216,7 +214,7 @@ func (m *matrix) destinationGroups() []*destinationGroup {
 }
 
 // addGroup adds the connections to the destinations of one group, by what is allowed and what is unknown.
-func (m *matrix) addGroup(c *Connectivity, g *destinationGroup, sources []*baseGroup, number []int) {
+func (m *matrix) addGroup(c *Connectivity, g *destinationGroup, sources []*baseGroup) {
 	type entry struct {
 		ports   Ports
 		unknown bool
@@ -241,50 +239,41 @@ func (m *matrix) addGroup(c *Connectivity, g *destinationGroup, sources []*baseG
 	}
 	to := g.members[0]
 	for k, from := range g.explicit {
-		if number[from] >= 0 {
-			add(g.outcomes[k], number[from])
+		if !c.places[from].host {
+			add(g.outcomes[k], from)
 		}
 	}
 	base := m.rows[Ingress][to].base
 	for _, s := range sources {
-		o := m.join(s.base, base, s.versions&m.rower.versions[to])
+		o := m.join(s.base, base, s.versions&m.rower.versions[to], c.places[to].host)
 		if o.allow.Empty() {
 			continue
 		}
 		var from []int
 		for _, i := range s.members {
 			if _, found := slices.BinarySearch(g.explicit, i); !found {
-				from = append(from, number[i])
+				from = append(from, i)
 			}
 		}
 		add(o, from...)
 	}
-	var destinations []int
-	for _, i := range g.members {
-		if number[i] >= 0 {
-			destinations = append(destinations, number[i])
-		}
-	}
-	if len(destinations) == 0 {
-		return
-	}
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
 		e := entries[key]
 		slices.Sort(e.from)
-		c.parts = append(c.parts, part{e.from, destinations, e.ports, e.unknown})
+		c.parts = append(c.parts, part{e.from, g.members, e.ports, e.unknown})
 	}
 }
 
-func (m *matrix) addOuter(c *Connectivity, i, pod int) {
+func (m *matrix) addOuter(c *Connectivity, i int) {
 	for _, dir := range []Direction{Egress, Ingress} {
 		for _, a := range m.rows[dir][i].addresses {
-			o := m.rower.w.clouded(a.outcome)
+			o := m.rower.w.clouded(a.outcome, false)
 			unknown := o.allow.Intersect(o.deny)
 			if allowed := o.allow.Minus(unknown); !allowed.Empty() {
-				c.outer = append(c.outer, outerPart{pod, dir == Egress, a.addresses, allowed, false})
+				c.outer = append(c.outer, outerPart{i, dir == Egress, a.addresses, allowed, false})
 			}
 			if !unknown.Empty() {
-				c.outer = append(c.outer, outerPart{pod, dir == Egress, a.addresses, unknown, true})
+				c.outer = append(c.outer, outerPart{i, dir == Egress, a.addresses, unknown, true})
 			}
 		}
 	}

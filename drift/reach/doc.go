@@ -31,7 +31,10 @@
 // # Limitations
 //
 //   - Host endpoints are not modelled: where there may be policies for them, what would be allowed is unknown. The way
-//     from a pod to its own node depends on Felix's defaultEndpointToHostAction.
+//     from a pod to its own node depends on Felix's defaultEndpointToHostAction: Decide says so, the whole connectivity
+//     leaves it aside, as it leaves out what nodes open and what a pod opens to itself.
+//   - The whole connectivity judges its two sides apart. Where addresses are not known and both sides ask for the same
+//     one, it may say unknown where Decide knows.
 //   - Address translation is not modelled: a connection to a Service is one to its pods on their target ports; a source
 //     behind SNAT is the address that the packet has on arrival.
 //   - A named port that a rule's selector finds through a network set alone is looked up on the destination pod.

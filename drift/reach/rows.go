@@ -32,6 +32,7 @@ type rower struct {
 	candidates *candidates
 	space      Addresses // of every pod
 	known      []int     // endpoints that have addresses of their own
+	loose      []int     // hostNetwork endpoints of which only the nodes' range is known
 	atoms      map[string][]atom
 	versions   []uint8 // by endpoint: bit 0 for IPv4, bit 1 for IPv6
 }
@@ -48,6 +49,10 @@ func newRower(w *World) *rower {
 		}
 		space := w.space(e)
 		r.versions = append(r.versions, versionsOf(space))
+		if len(e.addresses) == 0 && len(w.nodes[e.node]) == 0 {
+			r.loose = append(r.loose, i)
+			continue
+		}
 		r.known = append(r.known, i)
 		spans = append(spans, space.spans...)
 	}
@@ -109,6 +114,12 @@ func (r *rower) compute(i int, dir Direction) *row {
 	}
 	if !uniform {
 		c.refine(out, atoms, outcomes)
+	}
+	if len(atoms) > 2 && len(r.loose) > 0 {
+		o := c.inSpace(r.w.nodeSpace, atoms, outcomes)
+		for _, i := range r.loose {
+			c.exception(out, i, o)
+		}
 	}
 	for _, peer := range r.candidates.peersOf(pr) {
 		c.exception(out, peer, c.peer(peer, atoms))

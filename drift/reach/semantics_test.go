@@ -48,6 +48,7 @@ func TestSemantics(t *testing.T) {
 			for _, line := range want.Verdicts {
 				checkVerdict(t, w, line)
 			}
+			connectivityAgrees(t, w)
 		})
 	}
 }
@@ -121,4 +122,36 @@ func peerOf(text string) Peer {
 	}
 	namespace, name, _ := strings.Cut(text, "/")
 	return PodPeer(namespace, name)
+}
+
+// connectivityAgrees compares every pair of the whole connectivity with the verdict that is asked for it alone.
+func connectivityAgrees(t *testing.T, w *World) {
+	t.Helper()
+	w.Connectivity()
+	for from, a := range w.Endpoints() {
+		for to, b := range w.Endpoints() {
+			if from == to || a.host || (b.host && a.node == b.node) {
+				continue
+			}
+			verdict, err := w.Decide(PodPeer(a.Namespace, a.Name), PodPeer(b.Namespace, b.Name), AllPorts())
+			require.NoError(t, err)
+			got := w.conn.pair(from, to)
+			require.Equal(t, verdict.Unknown.String(), got.allow.Intersect(got.deny).String(), "%s -> %s", a, b)
+			require.Equal(t, verdict.Allowed.String(), got.allow.Minus(got.deny).String(), "%s -> %s", a, b)
+			require.Equal(t, verdict.Denied.String(), got.deny.Minus(got.allow).String(), "%s -> %s", a, b)
+		}
+	}
+}
+
+// hostNetwork pods are destinations of the whole connectivity, by name, and never its sources.
+func TestHostsAreDestinationsOnly(t *testing.T) {
+	objects, _ := readCase(t, "testdata/semantics/self-and-host.yaml")
+	w, err := New(Config{Objects: objects, WholeWorld: true, PodCIDRs: prefixes([]string{"10.0.0.0/8"}), NodeCIDRs: prefixes([]string{"172.31.0.0/16"})})
+	require.NoError(t, err)
+	got := lines(w.Connectivity().Report(false).Connections)
+	require.Contains(t, got, "y/c → x/agent everything")
+	for _, line := range got {
+		require.NotContains(t, line, "agent →")
+		require.NotContains(t, line, "agent2 →")
+	}
 }
