@@ -178,3 +178,23 @@ func TestOrderNeverMatters(t *testing.T) {
 		require.Equal(t, first.Connectivity().Report(false), second.Connectivity().Report(false))
 	})
 }
+
+// What was unknown and becomes known is neither gained nor lost: it is told as unsure, in both directions.
+func TestUnknownThatBecomesKnownIsUnsure(t *testing.T) {
+	policy := Object{Content: dict{
+		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": dict{"namespace": "x", "name": "p"},
+		"spec": dict{"podSelector": dict{}, "ingress": []any{dict{"from": []any{dict{"namespaceSelector": dict{"matchLabels": dict{"team": "red"}}}}}}},
+	}}
+	workloads := []Workload{{Namespace: "x", Name: "a"}, {Namespace: "z", Name: "d"}}
+	w, err := New(Config{Objects: []Object{policy}, Workloads: workloads})
+	require.NoError(t, err)
+	before := w.Connectivity()
+	require.Contains(t, lines(before.Report(false).Unknown)[0], "z/d → x/a everything (unknown: ")
+	w.Apply(Change{Object: Object{Content: dict{"apiVersion": "v1", "kind": "Namespace", "metadata": dict{"name": "z", "labels": dict{"team": "red"}}}}})
+	for _, d := range []Difference{Diff(before, w.Connectivity()), Diff(w.Connectivity(), before)} {
+		require.Empty(t, d.Gained)
+		require.Empty(t, d.Lost)
+		require.Len(t, d.Unsure, 1)
+		require.Contains(t, d.Unsure[0].String(), "z/d → x/a everything")
+	}
+}

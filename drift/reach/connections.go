@@ -131,7 +131,8 @@ type grouped struct {
 	pod   int // -1 for groups
 }
 
-// group covers a sorted set of places; groups are of pods, and hostNetwork pods are always listed. free is a place that counts as present wherever that makes a group, or -1.
+// group covers a sorted set of places; groups are of pods, and hostNetwork pods are always listed. free is a place that counts as
+// present wherever that makes a group, or -1. A group has two members besides it: one alone is called by its name.
 func (g *grouping) group(set []int, free int) []grouped {
 	single := func(i int) grouped {
 		return grouped{Place{Namespace: g.places[i].namespace, Workload: g.places[i].workload}, i}
@@ -154,11 +155,13 @@ func (g *grouping) group(set []int, free int) []grouped {
 	if free >= 0 && g.places[free].host {
 		free = -1
 	}
-	has := len(set)
-	if _, found := slices.BinarySearch(set, free); !found && free >= 0 {
+	has, others := len(set), len(set)
+	if _, found := slices.BinarySearch(set, free); found {
+		others--
+	} else if free >= 0 {
 		has++
 	}
-	if has == g.pods && has > 1 && len(set) > 0 {
+	if has == g.pods && others > 1 {
 		return append(out, grouped{Place{Any: "pod"}, -1})
 	}
 	for start := 0; start < len(set); {
@@ -170,14 +173,16 @@ func (g *grouping) group(set []int, free int) []grouped {
 		members := set[start:stop]
 		start = stop
 		all := g.byNamespace[namespace]
-		present := len(members)
-		if free >= 0 && g.places[free].namespace == namespace && !slices.Contains(members, free) {
+		present, others := len(members), len(members)
+		if slices.Contains(members, free) {
+			others--
+		} else if free >= 0 && g.places[free].namespace == namespace {
 			present++
 		}
 		switch {
 		case g.places[members[0]].elsewhere:
 			out = append(out, grouped{Place{Namespace: "*", Workload: "*"}, -1})
-		case present == all && all > 1:
+		case present == all && others > 1:
 			out = append(out, grouped{Place{Namespace: namespace, Workload: "*"}, -1})
 		default:
 			for _, i := range members {
