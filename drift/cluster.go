@@ -91,7 +91,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	wg.Go(func() { c.watchDefinitions(ctx) })
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	backoff, again := 250*time.Millisecond, 0
+	backoff, again := 250*time.Millisecond, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -99,7 +99,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 		case <-c.occasion:
 			// The API server serves a kind, or stops to, some time after its
 			// definition has changed: one answer is not enough.
-			again = len(secondLooks)
+			again = true
 		case <-pause.C:
 		}
 		if err := c.discover(ctx, &wg); err != nil {
@@ -108,17 +108,17 @@ func (c *Cluster) Run(ctx context.Context) error {
 			continue
 		}
 		backoff = 250 * time.Millisecond
-		if again > 0 {
-			pause.Reset(secondLooks[len(secondLooks)-again])
-			again--
+		if again {
+			again = false
+			pause.Reset(secondLook)
 			continue
 		}
 		pause.Reset(c.config.Rediscover)
 	}
 }
 
-// secondLooks are the pauses between the discoveries that follow an occasion.
-var secondLooks = [...]time.Duration{time.Second, 4 * time.Second}
+// secondLook is the pause between the two discoveries that follow an occasion.
+const secondLook = time.Second
 
 // rediscover makes an occasion to ask which kinds are served. It never blocks.
 func (c *Cluster) rediscover() {

@@ -29,8 +29,16 @@
 //  3. all tenants written, state not saved: the same, with nothing to write;
 //  4. state saved: the start finds the revision applied.
 //
-// Limitations: closings and openings are ordered within one tenant, not yet
-// across tenants; there is no leader election: run one replica.
+// A start at a revision that is refused as a whole adopts the applied one. Who
+// owns which namespace is in the state where it does not follow from the applied
+// revision alone, so that a newcomer's claim is not judged anew at each start.
+//
+// Limitations: of a tenant that could not be written for several revisions, a
+// restart knows the last that was reached and the newest two, not those between:
+// an object that only these had is then reported as extra, and not removed. A
+// label that Git takes from a Namespace stays if another manager holds it too.
+// Closings and openings are ordered within one tenant, not yet across tenants;
+// there is no leader election: run one replica.
 //
 // Rejected: an inventory object per tenant (it can be edited, and grows);
 // ownership by label (anyone can write it); a work queue keyed by object (the
