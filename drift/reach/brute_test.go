@@ -142,18 +142,18 @@ func (w *bruteWorld) side(src, dst bruteEnd, p brutePacket, egress bool) bool {
 
 func (w *bruteWorld) sortedTiers() []bruteTier {
 	have := map[string]bool{}
-	real := slices.Clone(w.tiers)
-	for _, t := range real {
+	tiers := slices.Clone(w.tiers)
+	for _, t := range tiers {
 		have[t.name] = true
 	}
 	number := func(f float64) *float64 { return &f }
 	for _, t := range []bruteTier{{"default", number(1e6), "Deny"}, {"kube-admin", number(1000), "Pass"}, {"kube-baseline", number(1e7), "Pass"}} {
 		if !have[t.name] {
-			real = append(real, t)
+			tiers = append(tiers, t)
 			have[t.name] = true
 		}
 	}
-	slices.SortFunc(real, func(a, b bruteTier) int {
+	slices.SortFunc(tiers, func(a, b bruteTier) int {
 		return cmp.Or(cmp.Compare(infinite(a.order), infinite(b.order)), strings.Compare(a.name, b.name))
 	})
 	var ghosts []bruteTier
@@ -164,7 +164,7 @@ func (w *bruteWorld) sortedTiers() []bruteTier {
 		}
 	}
 	slices.SortFunc(ghosts, func(a, b bruteTier) int { return strings.Compare(a.name, b.name) })
-	return append(real, ghosts...)
+	return append(tiers, ghosts...)
 }
 
 func infinite(order *float64) float64 {
@@ -278,7 +278,7 @@ func (w *bruteWorld) effective(pod *brutePod) map[string]string {
 }
 
 // tier returns what the first rule that matches says, "" if none does.
-func (w *bruteWorld) tier(policies []*brutePolicy, self, peer, src, dst bruteEnd, p brutePacket, egress bool) string {
+func (w *bruteWorld) tier(policies []*brutePolicy, _, peer, src, dst bruteEnd, p brutePacket, egress bool) string {
 	for _, pol := range policies {
 		if pol.kind == "KNP" {
 			rules := pol.kubeIn
@@ -410,7 +410,7 @@ func (w *bruteWorld) entity(pol *brutePolicy, e bruteEntity, who bruteEnd) bool 
 	if positive {
 		return w.anyMember(pol, who, func(labels map[string]string, ns string) bool { return member(labels, ns) && !negative(labels) })
 	}
-	return !w.anyMember(pol, who, func(labels map[string]string, ns string) bool { return negative(labels) })
+	return !w.anyMember(pol, who, func(labels map[string]string, _ string) bool { return negative(labels) })
 }
 
 func (w *bruteWorld) anyMember(pol *brutePolicy, who bruteEnd, is func(map[string]string, string) bool) bool {

@@ -193,16 +193,15 @@ func (j *judgement) stage(s *stage, in Ports) (passed Ports) {
 // match returns the ports of a connection that a rule takes surely and possibly, and why the two differ.
 func (w *World) match(r *rule, dir Direction, self, peer end) (sure, possible Ports, why string) {
 	if r.ipVersion != 0 && peer.addr.Is4() != (r.ipVersion == 4) {
-		return
+		return Ports{}, Ports{}, ""
 	}
 	t := w.matchEntity(&r.peer, peer).and(w.matchEntity(&r.self, self))
 	if t == no {
-		return
+		return Ports{}, Ports{}, ""
 	}
 	destination := peer.endpoint
-	source := self.endpoint
 	if dir == Ingress {
-		destination, source = source, destination
+		destination = self.endpoint
 	}
 	sure, possible = r.ports.resolve(destination)
 	why = "it depends on labels or addresses that are not known"

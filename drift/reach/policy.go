@@ -156,6 +156,8 @@ func named(destination *Endpoint, names []string, protocol uint8) (sure, possibl
 }
 
 // less orders policies within a tier: order, then the tie-break of the Calico version.
+//
+//nolint:unused // compareLess calls it, through its constraint
 func (p *policy) less(q *policy) bool {
 	if p.order != q.order {
 		return p.order < q.order
@@ -176,6 +178,9 @@ type tier struct {
 	real   bool // there is a Tier object, or Calico makes one itself
 }
 
+// less orders tiers: those that exist first, then by order and name.
+//
+//nolint:unused // compareLess calls it, through its constraint
 func (t *tier) less(u *tier) bool {
 	if t.real != u.real {
 		return t.real

@@ -73,8 +73,8 @@ func PortRange(protocol string, lo, hi uint16) (Ports, error) {
 // ICMP returns one ICMP type, with every code if code is nil.
 func ICMP(icmpType uint8, code *uint8) Ports { return icmpSet(baseICMP, icmpType, code) }
 
-// ParsePorts reads "5432/TCP", "8000-8080/TCP", "TCP", "443" (TCP and UDP are not guessed: a bare number is TCP, as in a
-// Kubernetes NetworkPolicy), "ICMP", "47" with a protocol is "47/proto", "*" or "" (everything).
+// ParsePorts reads "5432/TCP", a range as "8000-8080/TCP", a bare number as "443" (TCP, as in a Kubernetes
+// NetworkPolicy), a whole protocol as "TCP" or "ICMP", another IP protocol as "47/proto", and "*" or "" as everything.
 func ParsePorts(text string) (Ports, error) {
 	if text == "" || text == "*" {
 		return AllPorts(), nil

@@ -79,7 +79,9 @@ func (w *bruteWorld) questions() []bruteQuestion {
 			if a != b && a.ip.Is4() == b.ip.Is4() {
 				out = append(out, bruteQuestion{
 					fmt.Sprintf("%s/%s -> %s/%s", a.namespace, a.name, b.namespace, b.name),
-					bruteEnd{a, a.ip}, bruteEnd{b, b.ip}, PodPeer(a.namespace, a.name), PodPeer(b.namespace, b.name),
+					bruteEnd{a, a.ip},
+					bruteEnd{b, b.ip},
+					PodPeer(a.namespace, a.name), PodPeer(b.namespace, b.name),
 				})
 			}
 		}

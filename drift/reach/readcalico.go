@@ -181,7 +181,8 @@ func calicoEntity(namespace, path string, r *calico.EntityRule) (entity, *fieldE
 	if pos != nil {
 		e.pos = newClause(own, pos)
 	}
-	return e, calicoNets(&e, path, r)
+	err := calicoNets(&e, path, r) // it completes e
+	return e, err
 }
 
 func namespaceField(path, text string) (*expression, *fieldError) {
@@ -288,7 +289,8 @@ func calicoPorts(path string, r *calico.Rule) (portMatch, *fieldError) {
 			m.base = m.base.Intersect(set)
 		}
 	}
-	return m, calicoPortLists(path, &m, r)
+	err := calicoPortLists(path, &m, r) // it completes m
+	return m, err
 }
 
 func calicoPortLists(path string, m *portMatch, r *calico.Rule) *fieldError {

@@ -5,8 +5,6 @@ import "slices"
 // byVersion is an outcome for IPv4 and one for IPv6.
 type byVersion [2]outcome
 
-func (b byVersion) equal(c byVersion) bool { return b[0].equal(c[0]) && b[1].equal(c[1]) }
-
 // row is what one endpoint's policies make of every peer in one direction.
 type row struct {
 	addresses  []addressRow      // every address, as one that is no pod's

@@ -1,6 +1,7 @@
 package reach_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/netip"
@@ -20,7 +21,7 @@ func example(t *testing.T, tenants ...string) []reach.Object {
 	var out []reach.Object
 	for _, tenant := range tenants {
 		for _, folder := range []string{"guard", "tenant", "components/ingress-nginx"} {
-			for _, o := range documents(t, filepath.Join("../../base", folder)) {
+			for _, o := range documents(t, filepath.Join("..", "..", "base", folder)) {
 				meta := o.Content["metadata"].(map[string]any)
 				if o.Content["kind"] == "Namespace" {
 					meta["name"] = tenant
@@ -63,10 +64,9 @@ func documents(t *testing.T, folder string) []reach.Object {
 	require.NotEmpty(t, files)
 	var out []reach.Object
 	for _, file := range files {
-		f, err := os.Open(file)
+		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		defer f.Close()
-		for decoder := yaml.NewDecoder(f); ; {
+		for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
 			var doc yaml.Node
 			if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 				break

@@ -189,7 +189,7 @@ func (r *selectorReader) closed(e *expression) (*expression, error) {
 }
 
 func (r *selectorReader) comparison(key string) (*expression, error) {
-	op := opAll
+	var op operator
 	r.skip()
 	switch {
 	case r.take("=="):

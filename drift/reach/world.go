@@ -50,8 +50,9 @@ type objectKey struct {
 	crd bool
 }
 
-// World is everything that decides who can reach whom, at one moment. It is changed by Apply only; all other methods
-// may be used concurrently, but not during Apply.
+// World is everything that decides who can reach whom, at one moment. It is changed by Apply only, and by the first
+// call of Connectivity after a change, which fills a cache: neither may run beside another call. Otherwise its methods
+// may be used concurrently.
 type World struct {
 	config  Config
 	reader  reader
