@@ -148,18 +148,18 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 		return nil, errors.New("the tree is refused")
 	}
 	if k.real == nil {
-		real, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}})
+		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}})
 		if err != nil {
 			return nil, err
 		}
-		k.real = real
+		k.renderer = renderer
 	}
-	rendering, err := k.real.Render(ctx, s.FS())
+	rendering, err := k.renderer.Render(ctx, s.FS())
 	if err != nil {
 		return nil, err
 	}
 	return &Rendered{Rendering: rendering, Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
-		return k.real.Guard(ctx, s.FS(), namespace)
+		return k.renderer.Guard(ctx, s.FS(), namespace)
 	}}, nil
 }
 
@@ -190,7 +190,7 @@ func prepareDaemon(b *bench, repo *repository, change func(*Config)) *daemon {
 	renderer := &kustomizer{}
 	c.Renderer, c.Source, c.Namespace = renderer, repo, b.namespace
 	c.MaxPrune = PruneLimit{Objects: -1, Tenants: -1}
-	c.Log = slog.New(slog.NewTextHandler(b.T.Output(), nil))
+	c.Log = slog.New(slog.NewTextHandler(b.Output(), nil))
 	if change != nil {
 		change(&c)
 	}
@@ -206,7 +206,7 @@ func startDaemon(b *bench, repo *repository, change func(*Config)) *daemon {
 	d := prepareDaemon(b, repo, change)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- d.Engine.Run(ctx) }()
+	go func() { done <- d.Run(ctx) }()
 	d.stop = stdsync.OnceFunc(func() {
 		cancel()
 		select {
@@ -284,5 +284,3 @@ func (d *daemon) done(s *sources.Snapshot) state {
 	})
 	return st
 }
-
-func (d *daemon) name(suffix string) string { return d.namespace + "-" + suffix }

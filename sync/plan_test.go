@@ -62,12 +62,16 @@ func TestPlanOrder(t *testing.T) {
 		name, tenant, mend, leave, absent string
 		want                              []string
 	}{
-		{name: "in a tenant, what closes comes first", tenant: "t", mend: "allow guard* deny-all* namespace", leave: "old",
-			want: []string{"t", "deny-all", "g.others", "-old", "allow"}},
+		{
+			name: "in a tenant, what closes comes first", tenant: "t", mend: "allow guard* deny-all* namespace", leave: "old",
+			want: []string{"t", "deny-all", "g.others", "-old", "allow"},
+		},
 		{name: "a Calico policy in the default tier isolates too", tenant: "t", mend: "allow calico-deny", want: []string{"default.deny", "allow"}},
 		{name: "isolation with rules in the other direction opens", tenant: "t", mend: "half-open deny-in", leave: "old", want: []string{"deny-in", "-old", "half-open"}},
-		{name: "of the cluster, what others refer to comes first and goes last", tenant: clusterTenant,
-			mend: "global set tier", leave: "old-tier old-set old-global", want: []string{"g", "s", "g.p", "-o.p", "-os", "-o"}},
+		{
+			name: "of the cluster, what others refer to comes first and goes last", tenant: clusterTenant,
+			mend: "global set tier", leave: "old-tier old-set old-global", want: []string{"g", "s", "g.p", "-o.p", "-os", "-o"},
+		},
 		{name: "what is gone already is not removed", tenant: "t", mend: "allow", leave: "old", absent: "old", want: []string{"allow"}},
 	}
 	for _, tt := range tests {

@@ -160,7 +160,7 @@ func TestLoadWaits(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- d.Engine.Run(ctx) }()
+	go func() { done <- d.Run(ctx) }()
 	d.until("told", func() bool { return strings.Contains(d.Status().Waiting, "not what Ringfence wrote") })
 	select {
 	case <-d.Loaded():
