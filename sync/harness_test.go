@@ -138,8 +138,8 @@ func files(parts ...map[string]string) map[string]string {
 
 // kustomizer is the real renderer; a file named refused makes it refuse a tree.
 type kustomizer struct {
-	engine *Engine
-	real   *kustomize.Renderer
+	engine   *Engine
+	renderer *kustomize.Renderer
 }
 
 // Render implements Renderer.
@@ -147,7 +147,7 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 	if _, err := fs.Stat(s.FS(), "refused"); err == nil {
 		return nil, errors.New("the tree is refused")
 	}
-	if k.real == nil {
+	if k.renderer == nil {
 		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}})
 		if err != nil {
 			return nil, err
