@@ -1,0 +1,115 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// settle takes in what the rounds came to.
+func (o *owner) settle(ctx context.Context) {
+	for name, out := range o.engine.told() {
+		current := o.previous.targets[name]
+		if current != out.target {
+			continue // about a target that a newer revision has replaced
+		}
+		delete(o.remaining, name)
+		switch {
+		case out.gone:
+			o.dismiss(name)
+		case out.reached && !out.left:
+			if o.base[name] != out.target {
+				o.base[name] = out.target
+				o.saved = false
+			}
+		}
+	}
+	o.finish(ctx)
+}
+
+// dismiss ends the quarantine of a namespace that is gone.
+func (o *owner) dismiss(name string) {
+	w := *o.previous
+	w.targets = make(map[string]*target, len(o.previous.targets))
+	for other, t := range o.previous.targets {
+		if other != name {
+			w.targets[other] = t
+		}
+	}
+	o.previous = &w
+	o.engine.world.Store(&w)
+	o.engine.forget(name)
+	delete(o.base, name)
+	o.saved = false
+	o.engine.config.Log.Info("quarantine ended, the namespace is gone", "tenant", name)
+}
+
+// finish saves the state once every tenant that the revision touches was tried.
+func (o *owner) finish(ctx context.Context) {
+	if len(o.remaining) > 0 || o.previous.rendered == nil {
+		return
+	}
+	if !o.adopted.IsZero() {
+		o.engine.config.Metrics.duration.Observe(time.Since(o.adopted).Seconds())
+		o.adopted = time.Time{}
+		o.saved = false
+	}
+	if !o.saved {
+		o.save(ctx)
+	}
+}
+
+// save writes what must survive.
+func (o *owner) save(ctx context.Context) {
+	if o.engine.config.Mode == Observe {
+		o.saved = true
+		return
+	}
+	o.state = o.compose()
+	if err := o.store.save(ctx, o.state); err != nil {
+		if ctx.Err() == nil {
+			o.engine.config.Log.Warn("the state cannot be saved; it is tried again", "err", err)
+			o.later()
+		}
+		return
+	}
+	o.saved = true
+	o.engine.config.Source.SetFloor(o.state.Applied)
+}
+
+// compose returns the state as it is once every tenant was tried.
+func (o *owner) compose() state {
+	w := o.previous
+	st := state{Applied: w.revision, Tenants: map[string]exception{}}
+	for name, t := range w.targets {
+		base := o.base[name]
+		switch {
+		case !t.quarantined.IsZero():
+			since := t.quarantined
+			st.Tenants[name] = exception{Revision: t.revision, Quarantined: &since}
+		case base == nil:
+			st.Tenants[name] = exception{}
+		case !base.sameObjects(t) || t.revision != w.revision:
+			st.Tenants[name] = exception{Revision: base.revision}
+			if t.revision != w.revision && t.revision != base.revision && !slices.Contains(st.Pending, t.revision) {
+				st.Pending = append(st.Pending, t.revision) // parts of it may be in the cluster
+			}
+		}
+	}
+	slices.Sort(st.Pending)
+	if len(w.rendered.Rendering.Unplaced) > 0 { // who owns what does not follow from that revision alone
+		st.Owners = ownersOf(w.targets)
+	}
+	return st
+}
+
+// ownersOf returns the overlays by the namespaces that they own.
+func ownersOf(targets map[string]*target) map[string]string {
+	out := map[string]string{}
+	for name, t := range targets {
+		if name != clusterTenant && t.quarantined.IsZero() {
+			out[name] = t.overlay
+		}
+	}
+	return out
+}
