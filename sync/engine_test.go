@@ -238,11 +238,11 @@ func TestRefusedRevisionAfterRestart(t *testing.T) {
 	repo.mu.Unlock()
 	d.at(good, Synced, ns)
 	assert.Equal(t, []string{"deny-all", "one"}, d.policies(ns))
-	assert.Contains(t, d.Status().Waiting, "the tree is refused")
+	d.until("it is told again", func() bool { return strings.Contains(d.Status().Waiting, "the tree is refused") })
 	mended := repo.commit(map[string]string{"refused": ""})
 	d.Offer(mended)
 	d.at(mended, Synced, ns)
-	assert.Empty(t, d.Status().Waiting)
+	d.until("nothing is waited for", func() bool { return d.Status().Waiting == "" })
 }
 
 // A newcomer that claims the namespace of another is its own fault alone, and
