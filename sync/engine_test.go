@@ -148,7 +148,8 @@ func TestObserve(t *testing.T) {
 	d.stop()
 
 	b.inject(func(r *http.Request) *http.Response {
-		if r.Method != http.MethodGet {
+		// An Event of the daemon before may still be on its way.
+		if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/events") {
 			t.Errorf("%s %s", r.Method, r.URL)
 		}
 		return nil
