@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -34,11 +33,7 @@ Git and the API server may be away, also at the start: they are waited for, and
 		if *file == "" {
 			return usage(cmd, "--config is required")
 		}
-		data, err := os.ReadFile(*file)
-		if err != nil {
-			return fmt.Errorf("reading the configuration: %w", err)
-		}
-		daemon, err := config.ParseDaemon(*file, data)
+		daemon, err := readDaemon(*file)
 		if err != nil {
 			return err
 		}
