@@ -43,9 +43,3 @@ func surelyNewer(a, b string) bool {
 	y, errY := strconv.ParseUint(b, 10, 64)
 	return errX == nil && errY == nil && x > y
 }
-
-// tombstone remembers an object that is gone, by our hand or another's, so that
-// an older report of it, or a list that was taken before, does not bring it back.
-type tombstone struct {
-	when time.Time
-}

@@ -21,7 +21,9 @@ type store struct {
 
 	mu      sync.RWMutex
 	objects map[string]map[string]*Observed // by namespace, then name
-	deleted map[types.UID]tombstone
+	// deleted is since when objects are gone, by our hand or another's: an older
+	// report, or a list that was taken before, must not bring one back.
+	deleted map[types.UID]time.Time
 	swept   time.Time // when tombstones were last thrown away
 	listed  bool      // a first whole list arrived
 }
@@ -33,7 +35,7 @@ const tombstoneLife = 10 * time.Minute
 func newStore(k kinds.Kind, notify func(string)) *store {
 	return &store{
 		kind: k, notify: notify,
-		objects: map[string]map[string]*Observed{}, deleted: map[types.UID]tombstone{},
+		objects: map[string]map[string]*Observed{}, deleted: map[types.UID]time.Time{},
 	}
 }
 
@@ -172,7 +174,7 @@ func (s *store) bury(uid types.UID) {
 	if now.Sub(s.swept) > tombstoneLife {
 		s.sweep(now)
 	}
-	s.deleted[uid] = tombstone{when: now}
+	s.deleted[uid] = now
 }
 
 // unbury forgets deletions that were reported wrongly.
@@ -186,7 +188,7 @@ func (s *store) unbury(uids []types.UID) {
 
 func (s *store) sweep(now time.Time) {
 	s.swept = now
-	maps.DeleteFunc(s.deleted, func(_ types.UID, t tombstone) bool { return now.Sub(t.when) > tombstoneLife })
+	maps.DeleteFunc(s.deleted, func(_ types.UID, at time.Time) bool { return now.Sub(at) > tombstoneLife })
 }
 
 func (s *store) set(o *Observed) {
