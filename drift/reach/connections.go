@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Place is one end of a connection as `ringfence reach -o json` prints it. One of four forms is used: a workload of a
@@ -49,11 +48,11 @@ type Connection struct {
 
 // String returns "from → to ports".
 func (c Connection) String() string {
-	texts := make([]string, len(c.Ports))
-	for i, row := range c.Ports {
-		texts[i] = row.String()
+	var ports Ports
+	for _, row := range c.Ports {
+		ports = ports.Union(row.Ports())
 	}
-	out := c.From.String() + " → " + c.To.String() + " " + strings.Join(texts, ", ")
+	out := c.From.String() + " → " + c.To.String() + " " + ports.String()
 	if c.Reason != "" {
 		out += " (unknown: " + c.Reason + ")"
 	}
@@ -134,7 +133,11 @@ type grouped struct {
 // group covers a sorted set of places; groups are of pods, and hostNetwork pods are always listed. free is a place that counts as
 // present wherever that makes a group, or -1. A group has two members besides it: one alone is called by its name.
 func (g *grouping) group(set []int, free int) []grouped {
+	free = g.itself(free)
 	single := func(i int) grouped {
+		if g.places[i].elsewhere {
+			return grouped{Place{Namespace: "*", Workload: "*"}, -1}
+		}
 		return grouped{Place{Namespace: g.places[i].namespace, Workload: g.places[i].workload}, i}
 	}
 	var out []grouped
@@ -151,9 +154,6 @@ func (g *grouping) group(set []int, free int) []grouped {
 		if i != free {
 			out = append(out, single(i))
 		}
-	}
-	if free >= 0 && g.places[free].host {
-		free = -1
 	}
 	has, others := len(set), len(set)
 	if _, found := slices.BinarySearch(set, free); found {
@@ -181,8 +181,8 @@ func (g *grouping) group(set []int, free int) []grouped {
 		}
 		switch {
 		case g.places[members[0]].elsewhere:
-			out = append(out, grouped{Place{Namespace: "*", Workload: "*"}, -1})
-		case present == all && others > 1:
+			out = append(out, single(members[0]))
+		case present == all && (others > 1 || others == 1 && g.places[members[0]].other):
 			out = append(out, grouped{Place{Namespace: namespace, Workload: "*"}, -1})
 		default:
 			for _, i := range members {
@@ -193,6 +193,15 @@ func (g *grouping) group(set []int, free int) []grouped {
 		}
 	}
 	return out
+}
+
+// itself returns the place if what it opens to itself is left out: one that stands for the pods of many namespaces opens
+// connections to its like, and a hostNetwork pod makes no group.
+func (g *grouping) itself(i int) int {
+	if i >= 0 && (g.places[i].elsewhere || g.places[i].host) {
+		return -1
+	}
+	return i
 }
 
 // split tells pods from hostNetwork pods.

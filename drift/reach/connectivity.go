@@ -108,6 +108,7 @@ type outerPart struct {
 type place struct {
 	namespace, workload string
 	elsewhere           bool // a pod of any namespace that is not known
+	other               bool // stands for every pod of its namespace that no selector asks for
 	host                bool // hostNetwork: a destination only, since what nodes open is left out
 }
 
@@ -124,7 +125,7 @@ func (m *matrix) connectivity() *Connectivity {
 	w := m.rower.w
 	c := &Connectivity{}
 	for _, e := range w.endpoints {
-		c.places = append(c.places, place{e.Namespace, e.Name, e.Implied && e.Namespace == "", e.host})
+		c.places = append(c.places, place{e.Namespace, e.Name, e.Implied && e.Namespace == "", e.Implied && len(e.labels) == 0, e.host})
 	}
 	sources := m.sourceGroups()
 	for _, group := range m.destinationGroups() {

@@ -136,7 +136,6 @@ func (s *diffSide) sources(to int) map[int]state {
 			out[i] = st
 		}
 	}
-	delete(out, to)
 	return out
 }
 
@@ -156,6 +155,9 @@ func (d *differ) pods() {
 		a, b := d.sides[0].sources(to), d.sides[1].sources(to)
 		byPorts := [3]map[string]*flow{{}, {}, {}}
 		note := func(from int) {
+			if from == to && !d.places[to].elsewhere {
+				return
+			}
 			for kind, ports := range changes(a[from], b[from]) {
 				if ports.Empty() {
 					continue

@@ -1,18 +1,18 @@
 package reach
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // addImplied adds the workloads that the policies' own selectors imply and that no given workload is an example of, and
 // those that stand for any other pod.
 func (w *World) addImplied(items []*item) {
-	seen := map[string]bool{}
-	for _, e := range w.endpoints {
-		seen[e.Namespace+"\x00"+impliedName(e.labels)] = true
-	}
+	seen := w.placed()
 	var found []*Endpoint
 	add := func(endpoints []*Endpoint) {
 		for _, e := range endpoints {
-			if key := e.Namespace + "\x00" + impliedName(e.labels); !seen[key] {
+			if key := placeOf(e); !seen[key] {
 				seen[key] = true
 				found = append(found, e)
 			}
@@ -26,7 +26,7 @@ func (w *World) addImplied(items []*item) {
 			continue
 		}
 		for _, c := range it.policy.clauses() {
-			if done[c.text] || w.hasExample(c) {
+			if done[c.text] || w.hasExample(c) || isExample(found, c) {
 				continue
 			}
 			done[c.text] = true
@@ -41,6 +41,32 @@ func (w *World) addImplied(items []*item) {
 	w.endpoints = append(w.endpoints, found...)
 	w.sortEndpoints()
 }
+
+// addCast adds the workloads that the policies of other worlds imply, but for those that this one has.
+func (w *World) addCast() {
+	have := w.placed()
+	for _, e := range w.config.Cast {
+		if key := placeOf(e); !have[key] {
+			have[key] = true
+			fresh := *e
+			fresh.view = w.impliedView(&fresh)
+			w.endpoints = append(w.endpoints, &fresh)
+		}
+	}
+	w.sortEndpoints()
+}
+
+// placed are the workloads that there are, as placeOf names them.
+func (w *World) placed() map[string]bool {
+	out := map[string]bool{}
+	for _, e := range w.endpoints {
+		out[placeOf(e)] = true
+	}
+	return out
+}
+
+// placeOf is equal for workloads of one namespace with the same labels.
+func placeOf(e *Endpoint) string { return e.Namespace + "\x00" + impliedName(e.labels) }
 
 // within says in which namespaces a witness is worth a pod: where it asks for a namespace, in all that fit, else in one
 // that nothing names, since one pod shows what a selector over all namespaces does.
@@ -63,12 +89,7 @@ func (w *World) impliedView(e *Endpoint) labelSource {
 
 func (w *World) hasExample(c *clause) bool {
 	if c.namespace == "" {
-		for _, e := range w.endpoints {
-			if !e.host && c.eval(e.view) == yes {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(w.endpoints, func(e *Endpoint) bool { return !e.host && c.eval(e.view) == yes })
 	}
 	for _, i := range w.byNamespace[c.namespace] {
 		if e := w.endpoints[i]; !e.host && c.eval(e.view) == yes {
@@ -76,6 +97,11 @@ func (w *World) hasExample(c *clause) bool {
 		}
 	}
 	return false
+}
+
+// isExample reports whether one of the pods is surely meant by a clause.
+func isExample(pods []*Endpoint, c *clause) bool {
+	return slices.ContainsFunc(pods, func(e *Endpoint) bool { return c.eval(e.view) == yes })
 }
 
 // clauses returns the selectors of a policy: its subject's and its rules'.

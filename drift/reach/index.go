@@ -80,6 +80,7 @@ func (w *World) build() {
 		}
 	}
 	w.addEndpoints(endpoints)
+	w.addCast()
 	if w.config.Implied {
 		w.addImplied(items)
 	}

@@ -29,7 +29,11 @@ var stretches = [...]struct {
 	{"ICMPv6", baseICMPv6, true},
 }
 
-// Rows returns the set as sorted, disjoint, minimal rows. Protocols without ports are named by number.
+// otherProtocols is the name of all IP protocols that have no stretch of their own, taken together.
+const otherProtocols = "other"
+
+// Rows returns the set as sorted, disjoint, minimal rows. Protocols without ports are named by number; where all of them
+// are meant (everything but TCP, UDP, SCTP, ICMP and ICMPv6), one row with the protocol "other" stands for them.
 func (p Ports) Rows() []PortRow {
 	if p.Equal(AllPorts()) {
 		return []PortRow{{Protocol: "*"}}
@@ -48,7 +52,11 @@ func (p Ports) Rows() []PortRow {
 			}
 		}
 	}
-	for _, part := range p.Intersect(Ports{[]span{{baseOther, lineEnd}}}).spans {
+	others := Ports{[]span{{baseOther, lineEnd}}}
+	if p.Contains(others) {
+		return append(rows, PortRow{Protocol: otherProtocols})
+	}
+	for _, part := range p.Intersect(others).spans {
 		for place := part.lo; place <= part.hi; place++ {
 			rows = append(rows, PortRow{Protocol: strconv.Itoa(int(otherNumber(place)))})
 		}
@@ -73,11 +81,23 @@ func icmpRows(name string, lo, hi uint16) []PortRow {
 	return rows
 }
 
-// String returns the set for people: "5432/TCP, 8000-8080/UDP, ICMP", "everything" or "nothing".
+// String returns the set for people: "5432/TCP, 8000-8080/UDP, ICMP", "everything", "everything but 5432/TCP" where that
+// is shorter, or "nothing".
 func (p Ports) String() string {
 	if p.Empty() {
 		return "nothing"
 	}
+	text := p.list()
+	rest := AllPorts().Minus(p)
+	if !rest.Empty() && p.Contains(Ports{[]span{{baseOther, lineEnd}}}) {
+		if without := "everything but " + rest.list(); len(without) < len(text) {
+			return without
+		}
+	}
+	return text
+}
+
+func (p Ports) list() string {
 	rows := p.Rows()
 	texts := make([]string, 0, len(rows))
 	for _, row := range rows {
@@ -95,6 +115,8 @@ func (r PortRow) String() string {
 		return fmt.Sprintf("%s type %d code %d", r.Protocol, *r.Type, *r.Code)
 	case r.Type != nil:
 		return fmt.Sprintf("%s type %d", r.Protocol, *r.Type)
+	case r.Protocol == otherProtocols:
+		return "other protocols"
 	case r.From == nil && r.Protocol[0] <= '9':
 		return "protocol " + r.Protocol
 	case r.From == nil:

@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -156,6 +157,8 @@ func rowHas(r PortRow, packet string) bool {
 	switch {
 	case r.Protocol == "*":
 		return true
+	case r.Protocol == "other":
+		return !slices.Contains([]string{"TCP", "UDP", "SCTP", "ICMP", "ICMPv6"}, protocol)
 	case r.Protocol != protocol:
 		return false
 	case r.Type != nil:

@@ -102,8 +102,31 @@ func TestPortTexts(t *testing.T) {
 	tcp, err := Protocol("TCP")
 	require.NoError(t, err)
 	rest := AllPorts().Minus(tcp)
-	require.Len(t, rest.Rows(), 4+251, "every protocol but TCP is listed once")
+	require.Equal(t, []PortRow{{Protocol: "UDP"}, {Protocol: "SCTP"}, {Protocol: "ICMP"}, {Protocol: "ICMPv6"}, {Protocol: "other"}}, rest.Rows())
+	require.Equal(t, "everything but TCP", rest.String())
+	require.Len(t, AllPorts().Minus(mustPorts(t, "47/proto")).Rows(), 5+250, "of the other protocols each is listed once")
 	require.True(t, rest.Union(tcp).Equal(AllPorts()))
+}
+
+// What a row stands for is what it was made from.
+func TestRowsStandForTheirPorts(t *testing.T) {
+	for _, text := range []string{"*", "5432/TCP", "8000-8080/UDP", "SCTP", "ICMP", "ICMPv6", "47/proto"} {
+		ports := mustPorts(t, text)
+		for _, set := range []Ports{ports, AllPorts().Minus(ports), ports.Union(ICMP(3, nil))} {
+			var joined Ports
+			for _, row := range set.Rows() {
+				joined = joined.Union(row.Ports())
+			}
+			require.True(t, joined.Equal(set), text)
+		}
+	}
+}
+
+func mustPorts(t *testing.T, text string) Ports {
+	t.Helper()
+	p, err := ParsePorts(text)
+	require.NoError(t, err)
+	return p
 }
 
 func TestInternetLeavesOutSpecialRanges(t *testing.T) {

@@ -32,6 +32,9 @@ type Config struct {
 	// "(other)", and one for each selector of a policy that no workload satisfies, called by its labels; and a pod of a
 	// namespace that nothing names. A policy then shows what it does even where no workload is known.
 	Implied bool
+	// Cast are workloads that the policies of other worlds imply, as their Implied says: two worlds that are to be compared
+	// must have the same. Their namespaces have the labels that they have here, if they are given.
+	Cast []*Endpoint
 	// WholeWorld says that what is given is all there is: a namespace, service account, Service or host endpoint that is
 	// not given does not exist or has no labels. Otherwise what depends on it is unknown.
 	WholeWorld bool
@@ -129,6 +132,11 @@ func (w *World) Problems() []*Problem {
 
 // Endpoints returns every workload of the world, sorted by namespace and name. The slice must not be changed.
 func (w *World) Endpoints() []*Endpoint { return w.endpoints }
+
+// Implied returns the workloads that no object names, sorted by namespace and name.
+func (w *World) Implied() []*Endpoint {
+	return slices.DeleteFunc(slices.Clone(w.endpoints), func(e *Endpoint) bool { return !e.Implied })
+}
 
 // Endpoint returns one workload by namespace and name; nil if there is none.
 func (w *World) Endpoint(namespace, name string) *Endpoint {
