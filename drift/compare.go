@@ -2,10 +2,15 @@ package drift
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
@@ -19,6 +24,7 @@ type Wanted struct {
 	ID ID
 
 	canonical func() (map[string]any, error)
+	template  func() string
 }
 
 // NewWanted prepares a rendered object for comparison.
@@ -27,7 +33,30 @@ func NewWanted(o kustomize.Object) *Wanted {
 	w.canonical = sync.OnceValues(func() (map[string]any, error) {
 		return canonical(o.Kind, o.Unstructured, o.GetAnnotations())
 	})
+	w.template = sync.OnceValue(func() string { return templateOf(o.Unstructured) })
 	return w
+}
+
+// Template returns a text that is equal for objects that are equal but for the
+// namespace that they are in.
+func (w *Wanted) Template() string { return w.template() }
+
+// templateOf hashes what an object is, its own namespace left out.
+func templateOf(u *unstructured.Unstructured) string {
+	content := maps.Clone(u.Object)
+	content["metadata"] = map[string]any{"name": u.GetName(), "labels": withoutTenant(u.GetLabels())}
+	raw, err := json.Marshal(content) // sorts keys
+	if err != nil {
+		return string(u.GetUID()) + u.GetNamespace() + "/" + u.GetName() // never equal to another's
+	}
+	sum := sha256.Sum256(raw)
+	return string(sum[:])
+}
+
+func withoutTenant(labels map[string]string) map[string]string {
+	out := maps.Clone(labels)
+	delete(out, kustomize.LabelTenant)
+	return out
 }
 
 // SameAs says whether both are the same object with the same content.

@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
@@ -25,8 +26,45 @@ func Types() []Type { return []Type{Missing, Modified, Extra} }
 // Effect is what a difference does to traffic.
 type Effect string
 
-// EffectUnknown is the only effect until drift/reach evaluates policies.
-const EffectUnknown Effect = "unknown"
+// The effects, as in metrics and in /api/v1/drift. What a difference does is said
+// by package exposure; until it was asked, the effect is unknown.
+const (
+	Opens         Effect = "opens"   // the cluster allows connections that Git does not
+	Closes        Effect = "closes"  // Git allows connections that the cluster does not
+	Both          Effect = "both"    // some are opened, others closed
+	None          Effect = "none"    // no connection is changed
+	EffectUnknown Effect = "unknown" // it cannot be told, or depends on what is not known
+)
+
+// Effects returns every Effect, for metrics that show a zero from the start.
+func Effects() []Effect { return []Effect{Opens, Closes, Both, None, EffectUnknown} }
+
+// Exposure is the connections that differ between Git and the cluster, grouped
+// and sorted as package reach does.
+type Exposure struct {
+	// Opens are allowed by the live state and not by Git.
+	Opens []reach.Connection
+	// Closes are allowed by Git and not by the live state.
+	Closes []reach.Connection
+	// Unsure have changed, and it is not known whether they are allowed.
+	Unsure []reach.Connection
+}
+
+// Effect returns what the connections come to. What may have opened is never
+// said to do less.
+func (e Exposure) Effect() Effect {
+	switch {
+	case len(e.Opens) > 0 && len(e.Closes) > 0:
+		return Both
+	case len(e.Opens) > 0:
+		return Opens
+	case len(e.Unsure) > 0:
+		return EffectUnknown
+	case len(e.Closes) > 0:
+		return Closes
+	}
+	return None
+}
 
 // ID names one object: its kind, its namespace ("" if cluster-scoped) and name.
 type ID struct {
@@ -68,6 +106,9 @@ type Field struct {
 	Got any `json:"got"`
 }
 
+// Steps returns the field names of the path, without list indices.
+func (f Field) Steps() []string { return steps(f.Path) }
+
 // Writer is a field manager that stands behind a difference.
 type Writer struct {
 	// Name is the manager's name in managedFields.
@@ -83,6 +124,9 @@ type Difference struct {
 	ID     ID
 	Type   Type
 	Effect Effect
+	// Exposure is what the difference does to traffic, in connections; empty until
+	// package exposure was asked.
+	Exposure Exposure
 	// Fields are the places that differ, sorted by path; for Missing and Extra
 	// there are none: the whole object is the difference.
 	Fields []Field
