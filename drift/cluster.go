@@ -3,6 +3,7 @@ package drift
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -166,6 +167,17 @@ func (c *Cluster) Namespaces() []string {
 		return nil
 	}
 	return slices.Sorted(slices.Values(w.store.namespaces()))
+}
+
+// NamespaceLabels yields every live Namespace with its labels, sorted by name.
+func (c *Cluster) NamespaceLabels() iter.Seq2[string, map[string]string] {
+	return func(yield func(string, map[string]string) bool) {
+		for _, name := range c.Namespaces() {
+			if o := c.Namespace(name); o != nil && !yield(name, o.GetLabels()) {
+				return
+			}
+		}
+	}
 }
 
 // Served says whether the cluster serves the kind.

@@ -66,6 +66,15 @@ func (e Exposure) Effect() Effect {
 	return None
 }
 
+// With returns the connections of both; of equal ends the ports of both.
+func (e Exposure) With(other Exposure) Exposure {
+	return Exposure{
+		Opens:  reach.JoinConnections(e.Opens, other.Opens),
+		Closes: reach.JoinConnections(e.Closes, other.Closes),
+		Unsure: reach.JoinConnections(e.Unsure, other.Unsure),
+	}
+}
+
 // ID names one object: its kind, its namespace ("" if cluster-scoped) and name.
 type ID struct {
 	Kind      kinds.Kind

@@ -15,8 +15,9 @@
 //
 // It never writes to the cluster and knows nothing of how that is done.
 //
-// Limitations: the effect of a difference on traffic is [EffectUnknown] until
-// drift/reach exists. Kinds whose Go types are not linked in
+// What a difference does to traffic is said by package exposure.
+//
+// Limitations: kinds whose Go types are not linked in
 // (policy.networking.k8s.io) are compared as they were sent, without defaulting.
 //
 // Rejected: comparing by server-side dry-run (a request per object, and blind

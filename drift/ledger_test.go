@@ -105,7 +105,7 @@ func TestMetricsHaveSamplesFromTheFirstScrape(t *testing.T) {
 	}
 	assert.Equal(t, map[string]int{
 		"ringfence_drift_objects": 3, "ringfence_drift_oldest_timestamp_seconds": 1, "ringfence_drift_last_detected_timestamp_seconds": 1,
-		"ringfence_drift_detected_total": 3, "ringfence_drift_corrected_total": 3,
+		"ringfence_drift_detected_total": 15, "ringfence_drift_corrected_total": 15, "ringfence_exposure_connections": 2,
 		"ringfence_drift_detection_seconds": 1, "ringfence_drift_correction_seconds": 1, "ringfence_drift_fights": 1,
 		"ringfence_watch_synced": 2, "ringfence_audit_last_success_timestamp_seconds": 1, "ringfence_audit_disagreements_total": 1,
 	}, got)
@@ -124,9 +124,9 @@ func TestMetricsFollowTheLedger(t *testing.T) {
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP ringfence_drift_objects Objects about which Git and the cluster differ now.
 # TYPE ringfence_drift_objects gauge
-ringfence_drift_objects{effect="unknown",kind="NetworkPolicy",tenant="",type="extra"} 0
-ringfence_drift_objects{effect="unknown",kind="NetworkPolicy",tenant="",type="missing"} 0
-ringfence_drift_objects{effect="unknown",kind="NetworkPolicy",tenant="",type="modified"} 0
+ringfence_drift_objects{effect="opens",kind="NetworkPolicy",tenant="",type="extra"} 0
+ringfence_drift_objects{effect="opens",kind="NetworkPolicy",tenant="",type="missing"} 0
+ringfence_drift_objects{effect="opens",kind="NetworkPolicy",tenant="",type="modified"} 0
 ringfence_drift_objects{effect="unknown",kind="NetworkPolicy",tenant="a",type="extra"} 2
 ringfence_drift_objects{effect="unknown",kind="NetworkPolicy",tenant="a",type="modified"} 1
 # HELP ringfence_drift_oldest_timestamp_seconds When the oldest difference that stands was first seen; 0 if there is none.

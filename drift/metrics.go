@@ -28,6 +28,8 @@ var (
 		"Objects about which Git and the cluster differ now.", []string{"tenant", "kind", "type", "effect"}, nil)
 	oldestDesc = prometheus.NewDesc("ringfence_drift_oldest_timestamp_seconds",
 		"When the oldest difference that stands was first seen; 0 if there is none.", []string{"tenant"}, nil)
+	exposureDesc = prometheus.NewDesc("ringfence_exposure_connections",
+		"Connections that the live state allows and Git does not (opens), or the reverse (closes), groups of ends counted as one.", []string{"tenant", "effect"}, nil)
 	lastDesc = prometheus.NewDesc("ringfence_drift_last_detected_timestamp_seconds",
 		"When a difference was last detected; 0 if none was.", []string{"tenant"}, nil)
 )
@@ -63,8 +65,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 	}
 	for _, t := range Types() {
-		m.detected.WithLabelValues(kinds.NetworkPolicy.Kind, string(t), string(EffectUnknown))
-		m.corrected.WithLabelValues(kinds.NetworkPolicy.Kind, string(t), string(EffectUnknown))
+		for _, e := range Effects() {
+			m.detected.WithLabelValues(kinds.NetworkPolicy.Kind, string(t), string(e))
+			m.corrected.WithLabelValues(kinds.NetworkPolicy.Kind, string(t), string(e))
+		}
 	}
 	m.watch(kinds.Namespace, false)
 	m.watch(kinds.NetworkPolicy, false)
@@ -113,6 +117,7 @@ func (c ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- objectsDesc
 	out <- oldestDesc
 	out <- lastDesc
+	out <- exposureDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -120,13 +125,15 @@ func (c ledgerCollector) Collect(out chan<- prometheus.Metric) {
 	type series struct{ tenant, kind, kindOf, effect string }
 	counts := map[series]int{}
 	for _, t := range Types() {
-		counts[series{"", kinds.NetworkPolicy.Kind, string(t), string(EffectUnknown)}] = 0
+		counts[series{"", kinds.NetworkPolicy.Kind, string(t), string(Opens)}] = 0
 	}
+	exposed := map[string]Exposure{"": {}}
 	oldest, last := map[string]time.Time{"": {}}, map[string]time.Time{"": {}}
 	if l := c.m.ledger.Load(); l != nil {
 		l.mu.Lock()
 		for tenant, entries := range l.standing {
 			for _, e := range entries {
+				exposed[tenant] = exposed[tenant].With(e.Exposure)
 				counts[series{tenant, e.ID.Kind.Kind, string(e.Type), string(e.Effect)}]++
 				if at := oldest[tenant]; at.IsZero() || e.Since.Before(at) {
 					oldest[tenant] = e.Since
@@ -140,6 +147,10 @@ func (c ledgerCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	for s, n := range counts {
 		out <- prometheus.MustNewConstMetric(objectsDesc, prometheus.GaugeValue, float64(n), s.tenant, s.kind, s.kindOf, s.effect)
+	}
+	for tenant, e := range exposed {
+		out <- prometheus.MustNewConstMetric(exposureDesc, prometheus.GaugeValue, float64(len(e.Opens)), tenant, string(Opens))
+		out <- prometheus.MustNewConstMetric(exposureDesc, prometheus.GaugeValue, float64(len(e.Closes)), tenant, string(Closes))
 	}
 	for tenant, at := range oldest {
 		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, seconds(at), tenant)

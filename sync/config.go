@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/metadata"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/exposure"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sources"
 )
@@ -37,6 +38,8 @@ type Rendered struct {
 	Rendering *kustomize.Rendering
 	// Expect are globs of namespaces that must be fenced.
 	Expect []string
+	// Network is what policies need to know of the cluster's network.
+	Network exposure.Network
 	// Guard renders the guard of this revision for any namespace.
 	Guard func(ctx context.Context, namespace string) ([]kustomize.Object, error)
 }

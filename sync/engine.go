@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/exposure"
 	"github.com/ringfence/ringfence/sources"
 )
 
@@ -20,6 +21,7 @@ type Engine struct {
 	cluster *drift.Cluster
 	ledger  *drift.Ledger
 	writer  *writer
+	judge   *exposure.Judge
 	events  *events
 	queue   workqueue.TypedRateLimitingInterface[string]
 
@@ -47,6 +49,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{
 		config: c,
 		ledger: drift.NewLedger(c.DriftMetrics),
+		judge:  exposure.New(),
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](500*time.Millisecond, retryMax)),
 		offered:  make(chan *sources.Snapshot, 1),

@@ -218,6 +218,7 @@ func (r *round) record(mend, foreign []drift.Difference) []drift.Difference {
 	if r.target.name != clusterTenant || r.world.rendered.Rendering.Cluster != nil || len(r.target.wanted) > 0 {
 		drifted = append(drifted, foreign...)
 	}
+	r.judge(drifted)
 	fresh := r.engine.ledger.Record(r.target.name, drifted, r.holding)
 	for i := range fresh {
 		r.engine.detected(&fresh[i])

@@ -227,7 +227,7 @@ func (c *suit) judge() (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		out.each = append(out.each, joined(exposureOf(git, alone), exposureOf(without, now)))
+		out.each = append(out.each, exposureOf(git, alone).With(exposureOf(without, now)))
 	}
 	return out, nil
 }
@@ -235,13 +235,4 @@ func (c *suit) judge() (answer, error) {
 func exposureOf(git, now *reach.Connectivity) drift.Exposure {
 	d := reach.Diff(git, now)
 	return drift.Exposure{Opens: d.Gained, Closes: d.Lost, Unsure: d.Unsure}
-}
-
-// joined unites what a difference does to Git's world and to the live one.
-func joined(a, b drift.Exposure) drift.Exposure {
-	return drift.Exposure{
-		Opens:  reach.JoinConnections(a.Opens, b.Opens),
-		Closes: reach.JoinConnections(a.Closes, b.Closes),
-		Unsure: reach.JoinConnections(a.Unsure, b.Unsure),
-	}
 }

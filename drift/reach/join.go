@@ -27,6 +27,9 @@ func (r PortRow) Ports() Ports {
 
 // JoinConnections unites two sorted lists of connections: of equal ends the ports of both. Groups are not formed anew.
 func JoinConnections(a, b []Connection) []Connection {
+	if len(a) == 0 || len(b) == 0 {
+		return slices.Concat(a, b)
+	}
 	joined := map[[2]Place]Ports{}
 	reasons := map[[2]Place]string{}
 	for _, c := range slices.Concat(a, b) {

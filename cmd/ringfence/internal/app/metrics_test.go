@@ -93,6 +93,7 @@ var families = map[string]string{
 	"ringfence_unfenced_namespaces":                   "gauge",
 	"ringfence_drift_objects":                         "gauge effect kind tenant type",
 	"ringfence_drift_oldest_timestamp_seconds":        "gauge tenant",
+	"ringfence_exposure_connections":                  "gauge effect tenant",
 	"ringfence_drift_last_detected_timestamp_seconds": "gauge tenant",
 	"ringfence_drift_detected_total":                  "counter effect kind type",
 	"ringfence_drift_corrected_total":                 "counter effect kind type",

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/drift/exposure"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sources"
 	"github.com/ringfence/ringfence/sync"
@@ -56,10 +57,20 @@ func (r *renderer) Render(ctx context.Context, s *sources.Snapshot) (*sync.Rende
 	return &sync.Rendered{
 		Rendering: rendering,
 		Expect:    repository.Layout.Expect,
+		Network:   networkOf(repository.Network),
 		Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
 			return current.Guard(ctx, files, namespace)
 		},
 	}, nil
+}
+
+// networkOf returns what policies need to know of the cluster's network.
+func networkOf(n config.Network) exposure.Network {
+	out := exposure.Network{PodCIDRs: n.PodCIDRs, NodeCIDRs: n.NodeCIDRs, CalicoVersion: n.CalicoVersion}
+	if out.CalicoVersion == "auto" { // asking the cluster is not built yet: the default's semantics hold
+		out.CalicoVersion = ""
+	}
+	return out
 }
 
 // warn says what a revision holds that this version does not act on.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sync"
 )
@@ -70,10 +71,16 @@ type (
 		Since      time.Time      `json:"since"`
 		Fields     []drift.Field  `json:"fields"`
 		Managers   []drift.Writer `json:"managers"`
-		Exposure   []any          `json:"exposure"`
+		Exposure   []exposureJSON `json:"exposure"`
 		Origin     *originJSON    `json:"origin"`
 		Corrected  *time.Time     `json:"corrected"`
 		Held       *drift.Hold    `json:"held"`
+	}
+	exposureJSON struct {
+		Effect drift.Effect    `json:"effect"` // opens, closes or unknown
+		From   reach.Place     `json:"from"`
+		To     reach.Place     `json:"to"`
+		Ports  []reach.PortRow `json:"ports"`
 	}
 	originJSON struct {
 		File     string `json:"file"`
@@ -170,7 +177,7 @@ func driftOf(e drift.Entry, revision string) driftJSON {
 		Tenant:     e.Tenant,
 		APIVersion: e.ID.Kind.GroupVersion().String(), Kind: e.ID.Kind.Kind, Namespace: e.ID.Namespace, Name: e.ID.Name,
 		Type: e.Type, Effect: e.Effect, Since: e.Since.UTC(),
-		Fields: e.Fields, Managers: e.Writers, Exposure: []any{},
+		Fields: e.Fields, Managers: e.Writers, Exposure: exposureOf(e.Exposure),
 	}
 	if out.Fields == nil {
 		out.Fields = []drift.Field{}
@@ -187,6 +194,20 @@ func driftOf(e drift.Entry, revision string) driftJSON {
 	}
 	if e.Held != drift.NotHeld {
 		out.Held = &e.Held
+	}
+	return out
+}
+
+// exposureOf lists the connections as reach does, what is opened first.
+func exposureOf(e drift.Exposure) []exposureJSON {
+	out := []exposureJSON{}
+	for _, part := range []struct {
+		effect      drift.Effect
+		connections []reach.Connection
+	}{{drift.Opens, e.Opens}, {drift.Closes, e.Closes}, {drift.EffectUnknown, e.Unsure}} {
+		for _, c := range part.connections {
+			out = append(out, exposureJSON{part.effect, c.From, c.To, c.Ports})
+		}
 	}
 	return out
 }

@@ -35,10 +35,11 @@ func TestAnswers(t *testing.T) {
 			"fields": [], "managers": [], "exposure": [], "origin": null, "corrected": null, "held": "report"
 		}, {
 			"tenant": "caas-acme", "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "namespace": "caas-acme", "name": "deny-all",
-			"type": "modified", "effect": "unknown", "since": "2026-03-01T09:00:00.5Z",
+			"type": "modified", "effect": "opens", "since": "2026-03-01T09:00:00.5Z",
 			"fields": [{"path": "spec.ingress", "want": null, "got": [{}]}],
 			"managers": [{"name": "rogue", "operation": "Update", "time": "2026-03-01T08:59:59Z"}],
-			"exposure": [], "origin": {"file": "base/guard/deny-all.yaml", "line": 4, "revision": "` + commit + `"},
+			"exposure": [{"effect": "opens", "from": {"any": "pod"}, "to": {"namespace": "caas-acme", "workload": "postgres"}, "ports": [{"protocol": "*"}]}],
+			"origin": {"file": "base/guard/deny-all.yaml", "line": 4, "revision": "` + commit + `"},
 			"corrected": "2026-03-01T09:00:01Z", "held": null
 		}]`,
 		"/api/v1/unfenced":            `["caas-nobody"]`,

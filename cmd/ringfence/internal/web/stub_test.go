@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/web"
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 	"github.com/ringfence/ringfence/sources"
@@ -114,8 +115,11 @@ func busy() *engine {
 			},
 			{
 				Difference: drift.Difference{
-					ID: policy, Type: drift.Modified, Effect: drift.EffectUnknown, Want: drift.NewWanted(object),
-					Fields:  []drift.Field{{Path: "spec.ingress", Want: nil, Got: []any{map[string]any{}}}},
+					ID: policy, Type: drift.Modified, Effect: drift.Opens, Want: drift.NewWanted(object),
+					Fields: []drift.Field{{Path: "spec.ingress", Want: nil, Got: []any{map[string]any{}}}},
+					Exposure: drift.Exposure{Opens: []reach.Connection{{
+						From: reach.Place{Any: "pod"}, To: reach.Place{Namespace: "caas-acme", Workload: "postgres"}, Ports: []reach.PortRow{{Protocol: "*"}},
+					}}},
 					Writers: []drift.Writer{{Name: "rogue", Operation: "Update", Time: at("08:59:59Z")}},
 				},
 				Tenant: "caas-acme", Since: at("09:00:00.5Z"), Corrected: at("09:00:01Z"),
