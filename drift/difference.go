@@ -1,6 +1,8 @@
 package drift
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -64,6 +66,34 @@ func (e Exposure) Effect() Effect {
 		return Closes
 	}
 	return None
+}
+
+// Words says what is opened, closed and unsure, each with at most a few
+// connections, the widest first: "opens any pod of any namespace →
+// caas-acme/postgres 5432/TCP"; "" if nothing is. What a wider connection says
+// too is left out: it is for people, not for counting.
+func (e Exposure) Words() string {
+	const most = 3
+	var parts []string
+	for _, part := range []struct {
+		verb        string
+		connections []reach.Connection
+	}{{"opens ", e.Opens}, {"closes ", e.Closes}, {"may change ", e.Unsure}} {
+		widest := reach.Widest(part.connections)
+		if len(widest) == 0 {
+			continue
+		}
+		var texts []string
+		for _, c := range widest[:min(len(widest), most)] {
+			texts = append(texts, c.String())
+		}
+		text := part.verb + strings.Join(texts, ", ")
+		if more := len(widest) - most; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // With returns the connections of both; of equal ends the ports of both.

@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/ringfence/ringfence/drift"
-	"github.com/ringfence/ringfence/drift/reach"
 )
 
 // The reasons of Events (SPEC §6).
@@ -150,39 +149,12 @@ func (e *Engine) detected(d *drift.Entry) {
 		attrs = append(attrs, "managers", strings.Join(names, ","))
 	}
 	attrs = append(attrs, "effect", string(d.Effect))
-	if words := inWords(d.Exposure); words != "" {
+	if words := d.Exposure.Words(); words != "" {
 		message += "; " + words
 		attrs = append(attrs, "exposure", words)
 	}
 	e.config.Log.Warn("drift detected", attrs...)
 	e.events.about(d.Tenant, corev1.EventTypeWarning, reason, message)
-}
-
-// worded is how many connections are written out in a message.
-const worded = 3
-
-// inWords says what a difference does to traffic: "opens any pod of any
-// namespace → caas-acme/postgres 5432/TCP"; "" if nothing.
-func inWords(e drift.Exposure) string {
-	var parts []string
-	for _, part := range []struct {
-		verb        string
-		connections []reach.Connection
-	}{{"opens ", e.Opens}, {"closes ", e.Closes}, {"may change ", e.Unsure}} {
-		if len(part.connections) == 0 {
-			continue
-		}
-		var texts []string
-		for _, c := range part.connections[:min(len(part.connections), worded)] {
-			texts = append(texts, c.String())
-		}
-		text := part.verb + strings.Join(texts, ", ")
-		if more := len(part.connections) - worded; more > 0 {
-			text += fmt.Sprintf(" and %d more", more)
-		}
-		parts = append(parts, text)
-	}
-	return strings.Join(parts, "; ")
 }
 
 // correctedOne tells that a difference was undone.

@@ -48,11 +48,7 @@ type Connection struct {
 
 // String returns "from → to ports".
 func (c Connection) String() string {
-	var ports Ports
-	for _, row := range c.Ports {
-		ports = ports.Union(row.Ports())
-	}
-	out := c.From.String() + " → " + c.To.String() + " " + ports.String()
+	out := c.From.String() + " → " + c.To.String() + " " + portsOfRows(c.Ports).String()
 	if c.Reason != "" {
 		out += " (unknown: " + c.Reason + ")"
 	}

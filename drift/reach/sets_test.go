@@ -138,3 +138,20 @@ func TestInternetLeavesOutSpecialRanges(t *testing.T) {
 		require.False(t, internet.Has(netip.MustParseAddr(text)), text)
 	}
 }
+
+// A message leaves out what a wider connection says.
+func TestWidest(t *testing.T) {
+	all, some := mustPorts(t, "*").Rows(), mustPorts(t, "80/TCP").Rows()
+	any, elsewhere := Place{Any: "pod"}, Place{Namespace: "*", Workload: "*"}
+	whole, web, other := Place{Namespace: "a", Workload: "*"}, Place{Namespace: "a", Workload: "web"}, Place{Namespace: "b", Workload: "*"}
+	list := []Connection{
+		{From: elsewhere, To: whole, Ports: all},
+		{From: other, To: whole, Ports: some}, // said: b is outside, 80/TCP is in everything
+		{From: other, To: web, Ports: all},    // said
+		{From: Place{CIDR: "10.0.0.0/8"}, To: web, Ports: all},
+		{From: any, To: other, Ports: some},
+		{From: web, To: other, Ports: all}, // wider ports than any pod has
+	}
+	require.Equal(t, []Connection{list[0], list[3], list[4], list[5]}, Widest(list))
+	require.Empty(t, Widest(nil))
+}

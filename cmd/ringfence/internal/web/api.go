@@ -71,10 +71,10 @@ type (
 		Since      time.Time      `json:"since"`
 		Fields     []drift.Field  `json:"fields"`
 		Managers   []drift.Writer `json:"managers"`
-		Exposure   []exposureJSON `json:"exposure"`
 		Origin     *originJSON    `json:"origin"`
 		Corrected  *time.Time     `json:"corrected"`
 		Held       *drift.Hold    `json:"held"`
+		Exposure   []exposureJSON `json:"exposure"`
 	}
 	exposureJSON struct {
 		Effect drift.Effect    `json:"effect"` // opens, closes or unknown
