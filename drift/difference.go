@@ -79,7 +79,7 @@ func (e Exposure) Words() string {
 		verb        string
 		connections []reach.Connection
 	}{{"opens ", e.Opens}, {"closes ", e.Closes}, {"may change ", e.Unsure}} {
-		widest := reach.Widest(part.connections)
+		widest := reach.Widest(reach.Gather(part.connections))
 		if len(widest) == 0 {
 			continue
 		}

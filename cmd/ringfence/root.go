@@ -15,6 +15,7 @@ func commands() []func(environment) *cobra.Command {
 		newRunCommand,
 		newDemoCommand,
 		newRenderCommand,
+		newReachCommand,
 		newConfigCommand,
 		newVersionCommand,
 		newCompletionCommand,

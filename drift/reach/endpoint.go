@@ -106,3 +106,9 @@ func (hostLabels) label(key string) (string, bool, bool) {
 	}
 	return "", false, false
 }
+
+// Label returns the value of one of the workload's own labels.
+func (e *Endpoint) Label(key string) (value string, ok bool) {
+	value, ok = e.labels[key]
+	return value, ok
+}

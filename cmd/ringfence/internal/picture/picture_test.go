@@ -1,0 +1,153 @@
+package picture
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringfence/ringfence/drift/reach"
+)
+
+func connection(t testing.TB, from, to reach.Place, ports string) reach.Connection {
+	t.Helper()
+	p, err := reach.ParsePorts(ports)
+	require.NoError(t, err)
+	return reach.Connection{From: from, To: to, Ports: p.Rows()}
+}
+
+func pod(namespace, workload string) reach.Place {
+	return reach.Place{Namespace: namespace, Workload: workload}
+}
+
+// random makes connections between few and many, with circles, loops and long ways.
+func random(t testing.TB, seed uint64) *Picture {
+	r := rand.New(rand.NewPCG(seed, 1))
+	places := []reach.Place{{Any: "pod"}, {Any: "address"}, {CIDR: "internet"}, {Namespace: "*", Workload: "*"}, {Namespace: "x", Workload: "*"}}
+	for i := range 3 + r.IntN(8) {
+		places = append(places, pod([]string{"x", "y"}[i%2], fmt.Sprintf("w%d", i)))
+	}
+	p := &Picture{Title: "random"}
+	seen := map[[2]reach.Place]bool{}
+	for range r.IntN(30) {
+		ends := [2]reach.Place{places[r.IntN(len(places))], places[r.IntN(len(places))]}
+		if seen[ends] {
+			continue
+		}
+		seen[ends] = true
+		c := connection(t, ends[0], ends[1], []string{"*", "80/TCP", "1-9/UDP", "ICMP"}[r.IntN(4)])
+		if r.IntN(5) == 0 {
+			p.Unknown = append(p.Unknown, c)
+		} else {
+			p.Connections = append(p.Connections, c)
+		}
+	}
+	return p
+}
+
+// Whatever the connections: valid XML, an edge for each, every node once in its band, and no label or box upon another.
+func TestSVGOfAnything(t *testing.T) {
+	for seed := range uint64(200) {
+		p := random(t, seed)
+		var first, second bytes.Buffer
+		require.NoError(t, p.SVG(&first))
+		require.NoError(t, p.SVG(&second))
+		require.Equal(t, first.String(), second.String(), "the same input gives the same picture")
+		require.Equal(t, len(p.Connections)+len(p.Unknown), strings.Count(first.String(), "url(#a)"), "seed %d", seed)
+		wellFormed(t, first.Bytes())
+		for _, b := range p.bands() {
+			b.arrange()
+			(&drawing{picture: p}).band(b, 0)
+			apart(t, b)
+		}
+	}
+}
+
+func wellFormed(t *testing.T, document []byte) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(document))
+	for {
+		_, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		require.NoError(t, err)
+	}
+}
+
+func apart(t *testing.T, b *band) {
+	t.Helper()
+	for _, layer := range b.layers {
+		for i := 1; i < len(layer); i++ {
+			require.GreaterOrEqual(t, layer[i].y-layer[i].size()/2, layer[i-1].y+layer[i-1].size()/2)
+		}
+	}
+	for _, e := range b.edges {
+		for i := 1; i < len(e.path); i++ {
+			require.Equal(t, e.path[i-1].layer+1, e.path[i].layer, "a path crosses every layer")
+		}
+	}
+	var tags []*tag
+	for _, e := range b.edges {
+		tags = append(tags, (&drawing{}).edge(e))
+	}
+	tags = spread(tags)
+	for i := 1; i < len(tags); i++ {
+		if tags[i].x == tags[i-1].x {
+			require.GreaterOrEqual(t, tags[i].y+0.2, tags[i-1].y+tags[i-1].height())
+		}
+	}
+}
+
+// Names are somebody's: they cannot leave the place that they are written in.
+func TestNamesAreEscaped(t *testing.T) {
+	hostile := `"]</text><script>alert(1)</script>` + "\x00\n`x`"
+	p := &Picture{Title: hostile, Connections: []reach.Connection{connection(t, pod(hostile, hostile), pod("b", "db"), "5432/TCP")}}
+	var svg, mermaid bytes.Buffer
+	require.NoError(t, p.SVG(&svg))
+	wellFormed(t, svg.Bytes())
+	assert.NotContains(t, svg.String(), "<script")
+	require.NoError(t, p.Mermaid(&mermaid))
+	assert.NotContains(t, mermaid.String(), "<script")
+	assert.NotContains(t, mermaid.String(), "\x00")
+	assert.Equal(t, 1+3+3+1, strings.Count(mermaid.String(), "\n"), mermaid.String())
+	assert.Zero(t, strings.Count(mermaid.String(), `"`)%2)
+}
+
+// Callers stand left of those they call; what closes a circle points back.
+func TestLayers(t *testing.T) {
+	p := &Picture{Connections: []reach.Connection{
+		connection(t, pod("a", "front"), pod("a", "back"), "80"), connection(t, pod("a", "back"), pod("a", "db"), "80"),
+		connection(t, pod("a", "front"), pod("a", "db"), "80"), connection(t, pod("a", "db"), pod("a", "front"), "80"),
+		connection(t, pod("a", "db"), pod("a", "db"), "80"),
+	}}
+	b := p.bands()[0]
+	b.arrange()
+	layers := map[string]int{}
+	for _, n := range b.nodes {
+		layers[n.place.Workload] = n.layer
+	}
+	assert.Equal(t, map[string]int{"front": 0, "back": 1, "db": 2}, layers)
+}
+
+func TestNothing(t *testing.T) {
+	var svg, mermaid bytes.Buffer
+	require.NoError(t, (&Picture{}).SVG(&svg))
+	assert.Contains(t, svg.String(), "no connection is allowed")
+	require.NoError(t, (&Picture{}).Mermaid(&mermaid))
+	assert.Equal(t, "flowchart LR\n", mermaid.String())
+}
+
+func TestWrapped(t *testing.T) {
+	assert.Equal(t, []string{"80/TCP, 443/TCP"}, wrapped("80/TCP, 443/TCP"))
+	assert.Equal(t, []string{"5671-5672/TCP,", "15671-15672/TCP"}, wrapped("5671-5672/TCP, 15671-15672/TCP"))
+	many := wrapped(strings.TrimSuffix(strings.Repeat("15671-15672/TCP, ", 9), ", "))
+	assert.Equal(t, []string{"15671-15672/TCP,", "15671-15672/TCP,", "15671-15672/TCP,", "and 6 more"}, many)
+}
