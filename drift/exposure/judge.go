@@ -91,7 +91,10 @@ func newSuit(j *Judge, s *Scene, differences []drift.Difference) (*suit, error) 
 			c.policies = append(c.policies, renamed(d.Got.Object))
 		}
 	}
-	return c, c.classes()
+	if err := c.classes(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // renamed returns a live object under a name that Git's side cannot have, so that both stand in one world.

@@ -142,16 +142,80 @@ func TestInternetLeavesOutSpecialRanges(t *testing.T) {
 // A message leaves out what a wider connection says.
 func TestWidest(t *testing.T) {
 	all, some := mustPorts(t, "*").Rows(), mustPorts(t, "80/TCP").Rows()
-	any, elsewhere := Place{Any: "pod"}, Place{Namespace: "*", Workload: "*"}
+	anyone, elsewhere := Place{Any: "pod"}, Place{Namespace: "*", Workload: "*"}
 	whole, web, other := Place{Namespace: "a", Workload: "*"}, Place{Namespace: "a", Workload: "web"}, Place{Namespace: "b", Workload: "*"}
 	list := []Connection{
 		{From: elsewhere, To: whole, Ports: all},
 		{From: other, To: whole, Ports: some}, // said: b is outside, 80/TCP is in everything
 		{From: other, To: web, Ports: all},    // said
 		{From: Place{CIDR: "10.0.0.0/8"}, To: web, Ports: all},
-		{From: any, To: other, Ports: some},
+		{From: anyone, To: other, Ports: some},
 		{From: web, To: other, Ports: all}, // wider ports than any pod has
 	}
 	require.Equal(t, []Connection{list[0], list[3], list[4], list[5]}, Widest(list))
 	require.Empty(t, Widest(nil))
+}
+
+// Ranges are gathered into words, each end and port apart; what is no range stays as it is.
+func TestGather(t *testing.T) {
+	web, some := Place{Namespace: "a", Workload: "web"}, mustPorts(t, "80/TCP").Rows()
+	var list []Connection
+	for _, p := range Internet().Prefixes() {
+		list = append(list, Connection{From: web, To: Place{CIDR: p.String()}, Ports: some})
+	}
+	list = append(list, Connection{From: Place{CIDR: "10.0.0.0/8"}, To: web, Ports: some}, Connection{From: Place{CIDR: "11.0.0.0/8"}, To: web, Ports: some})
+	list = append(list, Connection{From: web, To: Place{Any: "address"}, Ports: mustPorts(t, "UDP").Rows()})
+	var lines []string
+	for _, c := range Gather(list) {
+		lines = append(lines, c.String())
+	}
+	require.Equal(t, []string{"a/web → internet 80/TCP", "10.0.0.0/7 → a/web 80/TCP", "a/web → any address UDP"}, lines)
+	require.Empty(t, Gather(nil))
+}
+
+func TestAddressesInWords(t *testing.T) {
+	for want, texts := range map[string][]string{
+		"10.0.0.0/8, fd00::/8": {"10.0.0.0/8", "fd00::/8"},
+		"any address":          {"0.0.0.0/0", "::/0"},
+		"10.0.0.0/32, 10.0.0.2/32, 10.0.0.4/32, 10.0.0.6/32, 10.0.0.8/32, 10.0.0.10/32 and 1 more ranges": {
+			"10.0.0.0", "10.0.0.2", "10.0.0.4", "10.0.0.6", "10.0.0.8", "10.0.0.10", "10.0.0.12",
+		},
+	} {
+		a, err := ParseAddresses(texts...)
+		require.NoError(t, err)
+		require.Equal(t, want, a.Words())
+	}
+	metadata, err := ParseAddresses("169.254.169.254/32")
+	require.NoError(t, err)
+	require.Equal(t, "any address but 169.254.169.254/32", AllAddresses().Minus(metadata).Words())
+	require.Equal(t, "internet (IPv4)", Internet().family(4).Words())
+}
+
+// Namespaces with the same answer are those that policies treat alike.
+func TestNamespaceTerms(t *testing.T) {
+	w, err := New(Config{Objects: []Object{
+		{Content: dict{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": dict{"namespace": "a", "name": "x"}, "spec": dict{
+			"podSelector": dict{}, "ingress": []any{
+				dict{"from": []any{dict{"namespaceSelector": dict{"matchLabels": dict{"team": "web"}}}}},
+				dict{"from": []any{dict{"namespaceSelector": dict{"matchLabels": dict{"kubernetes.io/metadata.name": "named"}}}}},
+			},
+		}}},
+		{Content: dict{"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy", "metadata": dict{"name": "y"}, "spec": dict{
+			"namespaceSelector": `projectcalico.org/name starts with "caas-"`, "types": []any{"Ingress"},
+		}}},
+	}})
+	require.NoError(t, err)
+	terms := w.NamespaceTerms()
+	require.True(t, terms.Sees("team"))
+	require.False(t, terms.Sees("other"))
+	require.Empty(t, terms.Answer("kube-system", map[string]string{"other": "x"}))
+	require.Equal(t, terms.Answer("caas-a", nil), terms.Answer("caas-b", map[string]string{"other": "x"}))
+	different := map[string]bool{}
+	for _, answer := range []string{
+		terms.Answer("x", nil), terms.Answer("caas-a", nil), terms.Answer("named", nil),
+		terms.Answer("x", map[string]string{"team": "web"}), terms.Answer("x", map[string]string{"team": "db"}),
+	} {
+		different[answer] = true
+	}
+	require.Len(t, different, 5)
 }

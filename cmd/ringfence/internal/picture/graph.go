@@ -20,13 +20,12 @@ type Picture struct {
 
 // node is one end of connections, in one band.
 type node struct {
-	place  reach.Place
-	layer  int
-	row    int // in the layer
-	dummy  bool
-	x, y   float64 // of the middle
-	width  float64
-	height float64
+	place reach.Place
+	layer int
+	row   int // in the layer
+	dummy bool
+	x, y  float64 // of the middle
+	width float64
 }
 
 // edge is one connection.

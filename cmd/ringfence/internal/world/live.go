@@ -144,15 +144,15 @@ func (r *reading) calico(ctx context.Context) error {
 	}
 	slices.Sort(resources)
 	for _, gv := range calicoGroups {
-		any := false
+		found := false
 		for _, resource := range resources {
 			served, err := r.served(ctx, kind(gv.Group, gv.Version, resource, calicoKinds[resource]))
 			if err != nil {
 				return err
 			}
-			any = any || served
+			found = found || served
 		}
-		if any {
+		if found {
 			return nil
 		}
 	}
