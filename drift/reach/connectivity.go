@@ -54,11 +54,18 @@ func (m *matrix) pair(from, to int) outcome {
 
 func (m *matrix) join(e, i byVersion, versions uint8, toHost bool) outcome {
 	var out outcome
+	if versions == 0 {
+		out.deny = AllPorts()
+	}
 	for v := range e {
-		if versions&(1<<v) != 0 {
-			out.allow = out.allow.Union(e[v].allow.Intersect(i[v].allow))
-			out.deny = out.deny.Union(e[v].deny.Union(i[v].deny))
+		if versions&(1<<v) == 0 {
+			continue
 		}
+		one := outcome{e[v].allow.Intersect(i[v].allow), e[v].deny.Union(i[v].deny)}
+		if versions == 3 {
+			one = one.inVersion(v)
+		}
+		out = out.union(one)
 	}
 	return m.rower.w.clouded(out, toHost)
 }

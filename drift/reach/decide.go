@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // Decide answers whether from may open a connection to to on the given ports. Every verdict is that of the first packet:
@@ -139,27 +140,49 @@ func (q *question) ask(source, destination party) {
 		return
 	}
 	asked := len(q.pairs)
-	// The addresses of an endpoint are alternatives of which one is true; those of a set are all asked about.
-	for _, f := range q.groups(source, fromCuts) {
-		for _, t := range q.groups(destination, toCuts) {
+	// The addresses of an endpoint are alternatives of which one is true; those of a set are all asked about. Where both
+	// endpoints have known addresses of both versions of IP, both are asked about.
+	both := q.w.located(source.endpoint) && q.w.located(destination.endpoint)
+	for _, f := range q.groups(source, fromCuts, both) {
+		for _, t := range q.groups(destination, toCuts, both) {
 			if p, ok := c.judge(f, t); ok {
 				q.pairs = append(q.pairs, p)
 			}
 		}
+	}
+	if both && len(q.pairs) == asked+2 {
+		a, b := &q.pairs[asked].outcome, &q.pairs[asked+1].outcome
+		*a, *b = a.inVersion(0).union(b.restOf(0)), b.inVersion(1).union(a.restOf(1))
 	}
 	if len(q.pairs) == asked {
 		q.pairs = append(q.pairs, pair{outcome{deny: q.ports}, []Reason{{Direction: Egress, Action: Deny, Text: "the two ends have no IP version in common"}}, false})
 	}
 }
 
-// groups returns, for an endpoint, one group of alternatives; for addresses, a group for each atom.
-func (q *question) groups(p party, cuts []Addresses) [][]atom {
-	if p.endpoint != nil {
-		return [][]atom{atomsIn(q.w.space(p.endpoint), cuts)}
-	}
+// groups returns, for an endpoint, one group of alternatives, or one for each version of IP; for addresses, a group for
+// each atom.
+func (q *question) groups(p party, cuts []Addresses, byVersion bool) [][]atom {
 	var out [][]atom
-	for _, a := range atomsIn(p.addresses, cuts) {
-		out = append(out, []atom{a})
+	if p.endpoint == nil {
+		for _, a := range atomsIn(p.addresses, cuts) {
+			out = append(out, []atom{a})
+		}
+		return out
+	}
+	atoms := atomsIn(q.w.space(p.endpoint), cuts)
+	if !byVersion {
+		return [][]atom{atoms}
+	}
+	for _, v4 := range []bool{true, false} {
+		var group []atom
+		for _, a := range atoms {
+			if a.sample.Is4() == v4 {
+				group = append(group, a)
+			}
+		}
+		if len(group) > 0 {
+			out = append(out, group)
+		}
 	}
 	return out
 }
@@ -173,6 +196,7 @@ type connection struct {
 // judge joins the outcomes of all alternatives of one version of IP; ok is false if the ends have none in common.
 func (c *connection) judge(from, to []atom) (p pair, ok bool) {
 	example := ""
+	dual := common(from, to, true) && common(from, to, false)
 	for _, f := range from {
 		for _, t := range to {
 			if f.sample.Is4() != t.sample.Is4() {
@@ -182,6 +206,9 @@ func (c *connection) judge(from, to []atom) (p pair, ok bool) {
 				example = name(c.source, f.sample) + " -> " + name(c.destination, t.sample)
 			}
 			one, reasons := c.packet(f.sample, t.sample, example)
+			if dual {
+				one = one.inVersion(familyIndex(f.sample))
+			}
 			p.free = c.source.free() || c.destination.free()
 			p.outcome, p.reasons, ok = p.outcome.union(one), append(p.reasons, reasons...), true
 		}
@@ -190,6 +217,12 @@ func (c *connection) judge(from, to []atom) (p pair, ok bool) {
 		p = c.q.w.afterwards(c, p)
 	}
 	return p, ok
+}
+
+// common reports whether both have an address of one version of IP.
+func common(a, b []atom, v4 bool) bool {
+	is := func(x atom) bool { return x.sample.Is4() == v4 }
+	return slices.ContainsFunc(a, is) && slices.ContainsFunc(b, is)
 }
 
 func name(e *Endpoint, addr netip.Addr) string {

@@ -241,3 +241,8 @@ func (w *World) space(e *Endpoint) Addresses {
 	}
 	return w.podSpace
 }
+
+// located reports whether the addresses of an endpoint are known.
+func (w *World) located(e *Endpoint) bool {
+	return e != nil && (len(e.addresses) > 0 || (e.host && len(w.nodes[e.node]) > 0))
+}

@@ -89,6 +89,15 @@ func (o outcome) union(p outcome) outcome {
 	return outcome{o.allow.Union(p.allow), o.deny.Union(p.deny)}
 }
 
+// inVersion returns the outcome without the ICMP of the other version of IP, and restOf that alone.
+func (o outcome) inVersion(version int) outcome {
+	return outcome{o.allow.inVersion(version), o.deny.inVersion(version)}
+}
+
+func (o outcome) restOf(version int) outcome {
+	return outcome{o.allow.Minus(o.allow.inVersion(version)), o.deny.Minus(o.deny.inVersion(version))}
+}
+
 func (o outcome) equal(p outcome) bool { return o.allow.Equal(p.allow) && o.deny.Equal(p.deny) }
 
 // end is one end of a connection as a packet shows it: an endpoint, or nil for an address that is no known pod's.

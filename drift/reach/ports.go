@@ -179,6 +179,14 @@ func otherNumber(place uint32) uint8 {
 	return number
 }
 
+// inVersion returns the set without the ICMP of the other version of IP; version is that of familyIndex.
+func (p Ports) inVersion(version int) Ports {
+	if version == 0 {
+		return p.Minus(protocolSet(numberICMPv6))
+	}
+	return p.Minus(protocolSet(numberICMP))
+}
+
 func icmpSet(base uint32, icmpType uint8, code *uint8) Ports {
 	lo := base + uint32(icmpType)<<8
 	if code != nil {

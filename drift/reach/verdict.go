@@ -10,8 +10,8 @@ import (
 // Outcome is the answer to a question.
 type Outcome uint8
 
-// The outcomes. Partial is an answer only to questions about several ports, addresses or pods: some are allowed, the
-// others denied, and nothing of it is unknown.
+// The outcomes. Partial is an answer only to questions about several ports, addresses or pods, or about two pods that have
+// addresses of both versions of IP: some are allowed, the others denied, and nothing of it is unknown.
 const (
 	Unknown Outcome = iota
 	Allowed
