@@ -153,6 +153,11 @@ func (w *bruteWorld) sortedTiers() []bruteTier {
 			have[t.name] = true
 		}
 	}
+	for i := range tiers {
+		if tiers[i].order == nil {
+			tiers[i].order = number(1e6) // as the API server writes it down
+		}
+	}
 	slices.SortFunc(tiers, func(a, b bruteTier) int {
 		return cmp.Or(cmp.Compare(infinite(a.order), infinite(b.order)), strings.Compare(a.name, b.name))
 	})
@@ -206,15 +211,19 @@ func (w *bruteWorld) tie(p *brutePolicy) string {
 		}
 		return p.name + "/" + p.namespace + "/" + kinds[p.kind]
 	}
+	staged := ""
+	if p.staged {
+		staged = "staged:"
+	}
 	switch p.kind {
 	case "KNP":
 		return p.namespace + "/knp.default." + p.name
 	case "NP":
-		return p.namespace + "/" + p.tier + "." + p.name
+		return p.namespace + "/" + staged + p.tier + "." + p.name
 	case "CNP":
 		return "kcnp." + p.name
 	}
-	return p.tier + "." + p.name
+	return staged + p.tier + "." + p.name
 }
 
 func (p *brutePolicy) judges(egress bool) bool {

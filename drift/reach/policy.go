@@ -200,12 +200,15 @@ const (
 	tierBANP     = "baselineadminnetworkpolicy"
 )
 
+// orderDefaultTier is the order of the tier default, and of every tier that is created without one.
+const orderDefaultTier = 1_000_000
+
 func builtinTiers() map[string]*tier {
 	out := map[string]*tier{}
 	for _, t := range []tier{
 		{name: tierAdmin, order: 1000, action: Pass},
 		{name: tierANP, order: 1000, action: Pass},
-		{name: tierDefault, order: 1_000_000, action: Deny},
+		{name: tierDefault, order: orderDefaultTier, action: Deny},
 		{name: tierBaseline, order: 10_000_000, action: Pass},
 		{name: tierBANP, order: 10_000_000, action: Pass},
 	} {

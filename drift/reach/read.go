@@ -166,13 +166,27 @@ func (p *policy) brokenIf(fail *fieldError) {
 	p.rules = [2][]*rule{}
 }
 
+// tieKey is the text by which policies of equal order are sorted: up to Calico 3.31 the name of the stored policy, from
+// then on its name, namespace and kind (felix/calc/policy_sorter.go).
+func (rd *reader) tieKey(ref Ref, stored string, staged bool) string {
+	switch {
+	case !rd.prefixed && ref.Kind == "NetworkPolicy" && ref.Group == groupNetwork:
+		return ref.Name + "/" + ref.Namespace + "/KubernetesNetworkPolicy"
+	case !rd.prefixed:
+		return ref.Name + "/" + ref.Namespace + "/" + ref.Kind
+	case staged:
+		stored = "staged:" + stored
+	}
+	if ref.Namespace != "" {
+		stored = ref.Namespace + "/" + stored
+	}
+	return stored
+}
+
 func (rd *reader) fillKubernetes(it *item, root map[string]any, staged bool) *fieldError {
 	p := rd.newPolicy(it, tierDefault)
 	p.order, p.staged = orderKubernetes, staged
-	p.tieKey = it.key.Namespace + "/knp.default." + it.key.Name
-	if !rd.prefixed {
-		p.tieKey = it.key.Name + "/" + it.key.Namespace + "/KubernetesNetworkPolicy"
-	}
+	p.tieKey = rd.tieKey(it.key, "knp.default."+it.key.Name, staged)
 	spec, fail := rd.kubernetesSpec(root, staged)
 	if fail == nil {
 		fail = readKubernetesPolicy(p, spec)
@@ -272,14 +286,8 @@ func (rd *reader) fillCalicoPolicy(it *item, h header, root map[string]any) (boo
 		it.key.Name = tierName + "." + bare // up to 3.31 tiers have names of their own
 	}
 	p := rd.newPolicy(it, tierName)
-	p.tieKey = tierName + "." + bare
-	if h.namespace != "" {
-		p.tieKey = h.namespace + "/" + p.tieKey
-	}
-	if !rd.prefixed {
-		p.tieKey = bare + "/" + h.namespace + "/" + h.kind
-	}
 	p.staged = strings.HasPrefix(h.kind, "Staged")
+	p.tieKey = rd.tieKey(Ref{Kind: h.kind, Namespace: h.namespace, Name: bare}, tierName+"."+bare, p.staged)
 	spec, action, fail := calicoSpecOf(p, h.kind, at(root, "spec"))
 	if action == calico.StagedActionDelete || action == calico.StagedActionIgnore {
 		return false, nil
@@ -345,14 +353,20 @@ func (p *policy) hostFlags(doNotTrack, preDNAT, applyOnForward, egress bool) *fi
 func fillTier(it *item, h header, root map[string]any) *fieldError {
 	var spec calico.TierSpec
 	it.tier = &tier{name: h.name, order: math.Inf(1), action: Deny, ref: it.key, origin: it.origin, real: true}
-	if builtin := builtinTiers()[h.name]; builtin != nil {
+	builtin := builtinTiers()[h.name]
+	if builtin != nil {
 		it.tier.order, it.tier.action = builtin.order, builtin.action
 	}
 	if err := decode(at(root, "spec"), &spec); err != nil {
 		return fault("spec", "", "%v", err)
 	}
-	if spec.Order != nil {
+	switch {
+	case spec.Order != nil:
 		it.tier.order = *spec.Order
+	case !it.crd && builtin == nil:
+		// Calico's API server writes it down (libcalico-go/lib/resources/tier.go); in what is stored without it, it is
+		// infinite.
+		it.tier.order = orderDefaultTier
 	}
 	if spec.DefaultAction != nil {
 		switch *spec.DefaultAction {
