@@ -341,21 +341,22 @@ func (w *bruteWorld) kubeRule(pol *brutePolicy, r bruteKubeRule, peer, dst brute
 		if protocol == "" {
 			protocol = "TCP"
 		}
-		if protocol == p.protocol && (k.port == nil || portMatches(*k.port, dst, p)) {
+		if protocol == p.protocol && (k.port == nil || portMatches(*k.port, dst.pod, p)) {
 			portOK = true
 		}
 	}
 	return peerOK && portOK
 }
 
-func portMatches(port brutePort, dst bruteEnd, p brutePacket) bool {
+// portMatches looks a named port up on a pod, where there is one.
+func portMatches(port brutePort, pod *brutePod, p brutePacket) bool {
 	if port.name == "" {
 		return p.port >= port.lo && p.port <= port.hi
 	}
-	if dst.pod == nil {
+	if pod == nil {
 		return false
 	}
-	has, ok := dst.pod.ports[port.name]
+	has, ok := pod.ports[port.name]
 	return ok && has[0] == p.protocol && has[1] == p.port
 }
 
@@ -372,10 +373,15 @@ func (w *bruteWorld) rule(pol *brutePolicy, r bruteRule, src, dst bruteEnd, p br
 	if r.icmpType != nil && *r.icmpType != p.port {
 		return false
 	}
-	if len(r.dest.ports) > 0 && !slices.ContainsFunc(r.dest.ports, func(b brutePort) bool { return portMatches(b, dst, p) }) {
+	// A named port is that of a pod which the rule's selector selects by its labels.
+	named := dst.pod
+	if is := w.members(pol, r.dest); dst.pod != nil && is != nil && !is(w.effective(dst.pod), dst.pod.namespace) {
+		named = nil
+	}
+	if len(r.dest.ports) > 0 && !slices.ContainsFunc(r.dest.ports, func(b brutePort) bool { return portMatches(b, named, p) }) {
 		return false
 	}
-	if slices.ContainsFunc(r.dest.notPorts, func(b brutePort) bool { return portMatches(b, dst, p) }) {
+	if slices.ContainsFunc(r.dest.notPorts, func(b brutePort) bool { return portMatches(b, named, p) }) {
 		return false
 	}
 	return w.entity(pol, r.source, src) && w.entity(pol, r.dest, dst)
@@ -394,13 +400,23 @@ func (w *bruteWorld) entity(pol *brutePolicy, e bruteEntity, who bruteEnd) bool 
 			return false
 		}
 	}
-	selects := e.selector != nil || e.notSelector != nil || e.namespaces != nil || e.global || len(e.accounts) > 0
-	if !selects {
-		return true
+	if is := w.members(pol, e); is != nil {
+		return w.anyMember(pol, e, who, is)
+	}
+	return e.notSelector == nil ||
+		!w.anyMember(pol, e, who, func(labels map[string]string, _ string) bool { return e.notSelector.fn(labels) })
+}
+
+// members returns what the rule selects; nil where it has no selector, or one that only says what it does not mean.
+func (w *bruteWorld) members(pol *brutePolicy, e bruteEntity) func(labels map[string]string, namespace string) bool {
+	if e.selector == nil && e.notSelector == nil && e.namespaces == nil && !e.global && len(e.accounts) == 0 {
+		return nil
 	}
 	local := pol.namespace != "" && e.namespaces == nil && !e.global
-	positive := e.selector != nil || e.namespaces != nil || e.global || len(e.accounts) > 0 || local
-	member := func(labels map[string]string, namespace string) bool {
+	if e.selector == nil && e.namespaces == nil && !e.global && len(e.accounts) == 0 && !local {
+		return nil
+	}
+	return func(labels map[string]string, namespace string) bool {
 		if local && namespace != pol.namespace {
 			return false
 		}
@@ -413,16 +429,11 @@ func (w *bruteWorld) entity(pol *brutePolicy, e bruteEntity, who bruteEnd) bool 
 		if len(e.accounts) > 0 && !slices.Contains(e.accounts, labels["projectcalico.org/serviceaccount"]) {
 			return false
 		}
-		return e.selector == nil || e.selector.fn(labels)
+		return (e.selector == nil || e.selector.fn(labels)) && (e.notSelector == nil || !e.notSelector.fn(labels))
 	}
-	negative := func(labels map[string]string) bool { return e.notSelector != nil && e.notSelector.fn(labels) }
-	if positive {
-		return w.anyMember(pol, who, func(labels map[string]string, ns string) bool { return member(labels, ns) && !negative(labels) })
-	}
-	return !w.anyMember(pol, who, func(labels map[string]string, _ string) bool { return negative(labels) })
 }
 
-func (w *bruteWorld) anyMember(pol *brutePolicy, who bruteEnd, is func(map[string]string, string) bool) bool {
+func (w *bruteWorld) anyMember(pol *brutePolicy, e bruteEntity, who bruteEnd, is func(map[string]string, string) bool) bool {
 	if who.pod != nil && is(w.effective(who.pod), who.pod.namespace) {
 		return true
 	}

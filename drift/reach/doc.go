@@ -37,7 +37,6 @@
 //     one, it may say unknown where Decide knows.
 //   - Address translation is not modelled: a connection to a Service is one to its pods on their target ports; a source
 //     behind SNAT is the address that the packet has on arrival.
-//   - A named port that a rule's selector finds through a network set alone is looked up on the destination pod.
 //   - The http match of a rule is reported as a note: packets do not show it.
 //   - Domain names and node selectors of ClusterNetworkPolicy make a rule uncertain, never a match.
 //   - ClusterNetworkPolicy is evaluated whatever the Calico version, although Calico itself enforces it from 3.32 on.

@@ -208,11 +208,15 @@ func (w *World) match(r *rule, dir Direction, self, peer end) (sure, possible Po
 	if t == no {
 		return Ports{}, Ports{}, ""
 	}
-	destination := peer.endpoint
+	destination, selector := peer.endpoint, r.peer.pos
 	if dir == Ingress {
-		destination = self.endpoint
+		destination, selector = self.endpoint, r.self.pos
 	}
-	sure, possible = r.ports.resolve(destination)
+	selected := yes
+	if selector != nil && destination != nil {
+		selected = selector.eval(destination.view)
+	}
+	sure, possible = r.ports.resolve(destination, selected)
 	why = "it depends on labels or addresses that are not known"
 	if s := r.peer.service; s != nil {
 		st, ports := w.matchService(*s, peer)
@@ -324,7 +328,7 @@ func (w *World) matchService(ref serviceRef, who end) (truth, Ports) {
 			}
 			continue
 		}
-		sure, possible := named(who.endpoint, []string{port.name}, port.protocol)
+		sure, possible := named(who.endpoint, []string{port.name}, port.protocol, yes)
 		if !sure.Equal(possible) {
 			t = maybe
 		}

@@ -118,26 +118,28 @@ type portMatch struct {
 	protocol uint8 // of named ports; 0 for any protocol
 }
 
-// resolve returns what of the match surely and what possibly holds for a destination.
-func (m *portMatch) resolve(destination *Endpoint) (sure, possible Ports) {
+// resolve returns what of the match surely and what possibly holds for a destination. selected says whether the rule's
+// selector selects it by its labels: a named port is that of a pod which the rule selects, never of one that it only finds
+// through the addresses of a network set (felix/calc/rule_scanner.go).
+func (m *portMatch) resolve(destination *Endpoint, selected truth) (sure, possible Ports) {
 	sure, possible = m.base, m.base
 	if m.limited {
-		s, p := named(destination, m.named, m.protocol)
+		s, p := named(destination, m.named, m.protocol, selected)
 		sure, possible = m.base.Intersect(m.numeric.Union(s)), m.base.Intersect(m.numeric.Union(p))
 	}
 	if !m.without.Empty() {
 		sure, possible = sure.Minus(m.without), possible.Minus(m.without)
 	}
 	if len(m.notNamed) > 0 {
-		s, p := named(destination, m.notNamed, m.protocol)
+		s, p := named(destination, m.notNamed, m.protocol, selected)
 		sure, possible = sure.Minus(p), possible.Minus(s)
 	}
 	return sure, possible
 }
 
-// named looks container ports up by name. A destination that is no pod has none.
-func named(destination *Endpoint, names []string, protocol uint8) (sure, possible Ports) {
-	if destination == nil || len(names) == 0 {
+// named looks container ports up by name. A destination that is no pod, or one whose address is its node's, has none.
+func named(destination *Endpoint, names []string, protocol uint8, selected truth) (sure, possible Ports) {
+	if destination == nil || destination.host || len(names) == 0 || selected == no {
 		return Ports{}, Ports{}
 	}
 	if !destination.portsKnown {
@@ -151,6 +153,9 @@ func named(destination *Endpoint, names []string, protocol uint8) (sure, possibl
 				sure = sure.Union(Ports{[]span{{place, place}}})
 			}
 		}
+	}
+	if selected == maybe {
+		return Ports{}, sure
 	}
 	return sure, sure
 }
