@@ -437,8 +437,8 @@ func (w *bruteWorld) anyMember(pol *brutePolicy, e bruteEntity, who bruteEnd, is
 	if who.pod != nil && is(w.effective(who.pod), who.pod.namespace) {
 		return true
 	}
-	if pol.kind == "CNP" {
-		return false // the peers of that API are pods
+	if pol.kind == "CNP" && e.selector != nil {
+		return false // a peer with a pod selector is pods
 	}
 	for _, s := range w.sets {
 		labels := map[string]string{}

@@ -38,7 +38,10 @@
 //   - Address translation is not modelled: a connection to a Service is one to its pods on their target ports; a source
 //     behind SNAT is the address that the packet has on arrival.
 //   - The http match of a rule is reported as a note: packets do not show it.
-//   - Domain names and node selectors of ClusterNetworkPolicy make a rule uncertain, never a match.
+//   - The whole connectivity does not tell the versions of IP apart: what only one of them allows between two pods is
+//     unknown there, where Decide says that it is allowed in part.
+//   - A Tier without an order counts as 1,000,000, as Calico's API server writes it down. Where Calico runs without that
+//     server, on its definitions alone, such a tier comes last.
 //   - ClusterNetworkPolicy is evaluated whatever the Calico version, although Calico itself enforces it from 3.32 on.
 //
 // # Alternatives rejected

@@ -234,9 +234,6 @@ func (w *World) match(r *rule, dir Direction, self, peer end) (sure, possible Po
 	if r.srcPorts {
 		t, why = t.and(maybe), "it depends on the source port"
 	}
-	if r.peer.domains {
-		t, why = t.and(maybe), "it depends on domain names or node labels"
-	}
 	switch t {
 	case no:
 		return Ports{}, Ports{}, ""

@@ -45,9 +45,10 @@ type policy struct {
 	order   float64 // +Inf where the object has none
 	tieKey  string
 	staged  bool
-	broken  *Problem // the policy cannot be read: what it does is unknown
-	hosts   string   // why the policy concerns host endpoints or forwarded traffic; "" if it does not
-	notPods bool     // doNotTrack and preDNAT: no pod is ever its subject
+	broken  *Problem    // the policy cannot be read: what it does is unknown
+	flaw    *fieldError // Calico reads the policy otherwise than it is meant; the model reads it as Calico does
+	hosts   string      // why the policy concerns host endpoints or forwarded traffic; "" if it does not
+	notPods bool        // doNotTrack and preDNAT: no pod is ever its subject
 
 	subject *clause
 	applies [2]bool
@@ -100,7 +101,6 @@ type entity struct {
 	nets     *Addresses
 	notNets  *Addresses
 	service  *serviceRef
-	domains  bool // domain names, which packets do not carry
 	excluded [2]bool
 }
 

@@ -88,7 +88,7 @@ func drawKube(t *rapid.T) *bruteSelector {
 	}
 	switch rapid.IntRange(0, 5).Draw(t, "kube selector") {
 	case 0:
-		return &bruteSelector{kube: map[string]any{}, fn: func(map[string]string) bool { return true }}
+		return &bruteSelector{kube: map[string]any{}, fn: func(l map[string]string) bool { _, none := l[noNamespace]; return !none }}
 	case 1:
 		return &bruteSelector{kube: expr("Exists"), fn: func(l map[string]string) bool { _, ok := l[key]; return ok }}
 	case 2:

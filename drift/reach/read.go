@@ -232,6 +232,9 @@ func (rd *reader) fillCluster(it *item, h header, root map[string]any) (bool, *f
 	if p.brokenIf(fail); p.tier == "" {
 		p.tier = tierAdmin
 	}
+	if fail == nil {
+		fail = p.flaw
+	}
 	return true, fail
 }
 

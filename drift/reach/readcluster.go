@@ -9,7 +9,8 @@ import (
 
 // The part of the Cluster Network Policy API (https://network-policy-api.sigs.k8s.io) that decides about traffic:
 // ClusterNetworkPolicy v1alpha2, AdminNetworkPolicy and BaselineAdminNetworkPolicy v1alpha1. The three differ in the
-// words for an action and in how ports are written.
+// words for an action and in how ports are written. What Calico makes of them, and what it does not know of them, is
+// in its libcalico-go/lib/backend/k8s/conversion (conversion.go up to 3.31, clusternetworkpolicy.go from 3.32 on).
 type (
 	clusterSpec struct {
 		Tier     string        `json:"tier,omitempty"`
@@ -84,7 +85,7 @@ func readClusterPolicy(p *policy, spec *clusterSpec) *fieldError {
 	case "AdminNetworkPolicy":
 		p.tier = tierANP
 	case "BaselineAdminNetworkPolicy":
-		p.tier = tierBANP
+		p.tier, p.order = tierBANP, orderKubernetes
 	}
 	if p.ref.Kind != "BaselineAdminNetworkPolicy" {
 		if spec.Priority == nil || *spec.Priority < 0 || *spec.Priority > maxPriority {
@@ -116,14 +117,26 @@ func readClusterPolicy(p *policy, spec *clusterSpec) *fieldError {
 	return nil
 }
 
-// clusterSelector returns the pods that a subject or a peer means; nil if it means none by selector.
-func clusterSelector(path string, peer *clusterPeer) (*expression, *fieldError) {
+// clusterSelector returns the pods that a subject means; nil if it means none by selector.
+func clusterSelector(path string, subject *clusterPeer) (*expression, *fieldError) {
+	e, err := clusterPeers(path, subject)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	return both(isPod, e), nil
+}
+
+// clusterPeers returns what a peer means. Calico takes namespaces alone for all that is in them, network sets included.
+func clusterPeers(path string, peer *clusterPeer) (*expression, *fieldError) {
 	switch {
 	case peer.Namespaces != nil && peer.Pods != nil:
 		return nil, fault(path, "", "only one of namespaces and pods may be given")
 	case peer.Namespaces != nil:
 		e, err := kubeSelector(peer.Namespaces, prefixNamespace, path+".namespaces")
-		return both(isPod, e), err
+		if err != nil {
+			return nil, err
+		}
+		return e.ofNamespaces(), nil
 	case peer.Pods != nil:
 		namespaces, err := kubeSelector(&peer.Pods.NamespaceSelector, prefixNamespace, path+".pods.namespaceSelector")
 		if err != nil {
@@ -149,7 +162,11 @@ func clusterRules(p *policy, dir Direction, path, list string, r *clusterRule, p
 	if len(peers) == 0 {
 		return fault(path+"."+list, "", "must name at least one peer")
 	}
-	matches, err := clusterPorts(path, r)
+	if at, what := unsupported(path, list, r, peers); what != "" {
+		p.replaceRule(dir, action, path, at, what)
+		return nil
+	}
+	matches, err := clusterPorts(p, path, r)
 	if err != nil {
 		return err
 	}
@@ -165,8 +182,37 @@ func clusterRules(p *policy, dir Direction, path, list string, r *clusterRule, p
 	return nil
 }
 
+// unsupported returns what of a rule Calico does not know, and where.
+func unsupported(path, list string, r *clusterRule, peers []clusterPeer) (at, what string) {
+	for i, protocol := range r.Protocols {
+		if protocol.DestinationNamedPort != "" {
+			return fmt.Sprintf("%s.protocols[%d].destinationNamedPort", path, i), "named ports"
+		}
+	}
+	for i, peer := range peers {
+		if peer.Nodes != nil && list == "to" {
+			return fmt.Sprintf("%s.%s[%d].nodes", path, list, i), "nodes"
+		}
+		if len(peer.DomainNames) > 0 && list == "to" {
+			return fmt.Sprintf("%s.%s[%d].domainNames", path, list, i), "domain names"
+		}
+	}
+	return "", ""
+}
+
+// replaceRule does what Calico does to a rule that it cannot turn into its own: it leaves one that allows out, and puts
+// a Deny of everything in the place of any other.
+func (p *policy) replaceRule(dir Direction, action Action, path, at, what string) {
+	if action == Allow {
+		p.flaw = fault(at, "write the rule without them", "Calico does not know %s here, and leaves the rule out", what)
+		return
+	}
+	p.flaw = fault(at, "write the rule without them", "Calico does not know %s here, and denies everything in the place of the rule", what)
+	p.rules[dir] = append(p.rules[dir], &rule{action: Deny, path: path, ports: portMatch{base: AllPorts()}})
+}
+
 func clusterEntity(path string, dir Direction, peer *clusterPeer) (entity, *fieldError) {
-	selector, err := clusterSelector(path, peer)
+	selector, err := clusterPeers(path, peer)
 	switch {
 	case err != nil:
 		return entity{}, err
@@ -185,14 +231,11 @@ func clusterEntity(path string, dir Direction, peer *clusterPeer) (entity, *fiel
 		}
 		nets := AddressesOf(prefixes...)
 		return entity{nets: &nets}, nil
-	case peer.Nodes != nil || len(peer.DomainNames) > 0:
-		// Calico implements neither; other engines do. Both mean addresses that the model does not know.
-		return entity{domains: true}, nil
 	}
 	return entity{}, fault(path, "", "one of namespaces, pods, nodes, networks and domainNames must be given")
 }
 
-func clusterPorts(path string, r *clusterRule) ([]portMatch, *fieldError) {
+func clusterPorts(p *policy, path string, r *clusterRule) ([]portMatch, *fieldError) {
 	var out []portMatch
 	add := func(at, protocol string, lo, hi int64) *fieldError {
 		number, err := protocolNumber(protocol)
@@ -206,17 +249,8 @@ func clusterPorts(path string, r *clusterRule) ([]portMatch, *fieldError) {
 		out = append(out, portMatch{base: set})
 		return nil
 	}
-	name := func(text string) {
-		for _, number := range []uint8{numberTCP, numberUDP, numberSCTP} {
-			out = append(out, portMatch{base: protocolSet(number), limited: true, named: []string{text}, protocol: number})
-		}
-	}
 	for i, protocol := range r.Protocols {
 		at := fmt.Sprintf("%s.protocols[%d]", path, i)
-		if protocol.DestinationNamedPort != "" {
-			name(protocol.DestinationNamedPort)
-			continue
-		}
 		text, d := "TCP", protocol.TCP
 		if protocol.UDP != nil {
 			text, d = "UDP", protocol.UDP
@@ -244,7 +278,8 @@ func clusterPorts(path string, r *clusterRule) ([]portMatch, *fieldError) {
 		var err *fieldError
 		switch {
 		case port.NamedPort != nil:
-			name(*port.NamedPort)
+			p.flaw = fault(at+".namedPort", "write the number", "Calico does not know named ports here, and lets the rule match every port")
+			return []portMatch{{base: AllPorts()}}, nil
 		case port.PortNumber != nil:
 			err = add(at, port.PortNumber.Protocol, port.PortNumber.Port, port.PortNumber.Port)
 		case port.PortRange != nil:
