@@ -2,7 +2,9 @@ package drift
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,9 +17,12 @@ type Hold string
 
 // The reasons for which a difference stands.
 const (
-	NotHeld Hold = ""       // it is being corrected, or is one that is only ever reported
-	Report  Hold = "report" // the mode says to report only
-	Fight   Hold = "fight"  // someone keeps changing it back: the next correction waits
+	NotHeld Hold = ""        // it is being corrected, or is one that is only ever reported
+	Report  Hold = "report"  // the mode says to report only
+	Ignore  Hold = "ignored" // a rule of drift.ignore says so; it does not count as drift
+	// BreakGlass: somebody opened the tenant's fence on purpose, for a while.
+	BreakGlass Hold = "break-glass"
+	Fight      Hold = "fight" // someone keeps changing it back: the next correction waits
 )
 
 // Entry is one difference with its history.
@@ -31,6 +36,8 @@ type Entry struct {
 	Corrected time.Time
 	// Held says why it is not corrected.
 	Held Hold
+	// Reason is that of the rule, where Held is Ignore.
+	Reason string
 }
 
 // Ledger remembers the state of every difference: since when it stands, whether
@@ -44,6 +51,8 @@ type Ledger struct {
 	standing  map[string]map[key]*Entry // by tenant
 	corrected []*Entry                  // oldest first
 	last      map[string]time.Time      // by tenant: the last detection
+	restored  map[string]time.Time      // since when, by Key: what an earlier process knew
+	builtin   map[string]map[string]int // by tenant: objects that Git does not hold and that belong there, by reason
 }
 
 type key struct {
@@ -56,7 +65,7 @@ func NewLedger(m *Metrics) *Ledger {
 	if m == nil {
 		m = NewMetrics(nil)
 	}
-	l := &Ledger{metrics: m, now: time.Now, standing: map[string]map[key]*Entry{}, last: map[string]time.Time{}}
+	l := &Ledger{metrics: m, now: time.Now, standing: map[string]map[key]*Entry{}, last: map[string]time.Time{}, builtin: map[string]map[string]int{}}
 	m.ledger.Store(l)
 	return l
 }
@@ -64,7 +73,7 @@ func NewLedger(m *Metrics) *Ledger {
 // Record takes in all differences that stand for a tenant now and returns those
 // that did not stand before. Differences that it knew and that are not among
 // them have gone by themselves.
-func (l *Ledger) Record(tenant string, now []Difference, held func(Difference) Hold) []Entry {
+func (l *Ledger) Record(tenant string, now []Difference, held func(Difference) (Hold, string)) []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.standing[tenant]
@@ -74,17 +83,24 @@ func (l *Ledger) Record(tenant string, now []Difference, held func(Difference) H
 		k := key{d.ID, d.Type}
 		e := &Entry{Difference: d, Tenant: tenant, Since: l.now()}
 		if held != nil {
-			e.Held = held(d)
+			e.Held, e.Reason = held(d)
 		}
-		if old := before[k]; old != nil {
+		old := before[k]
+		if since, ok := l.restored[e.Key()]; ok && old == nil {
+			e.Since = since
+			delete(l.restored, e.Key())
+		}
+		switch {
+		case old != nil && (old.Held == Ignore) == (e.Held == Ignore):
 			e.Since, e.Seen = old.Since, old.Seen
-		} else {
+		case e.Held != Ignore:
 			l.last[tenant] = e.Since
 			l.metrics.detectedOne(e)
 			fresh = append(fresh, *e)
 		}
 		after[k] = e
 	}
+	l.settle(tenant)
 	l.standing[tenant] = after
 	if len(after) == 0 {
 		delete(l.standing, tenant)
@@ -111,12 +127,63 @@ func (l *Ledger) Correct(tenant string, d Difference) {
 	l.metrics.correctedOne(&done)
 }
 
+// Key names an entry in what survives a restart.
+func (e *Entry) Key() string { return e.Tenant + "|" + string(e.Type) + "|" + e.ID.String() }
+
+// Restore takes in since when differences stood before this process began, by
+// Key. What does not stand any more is forgotten when its tenant is recorded.
+func (l *Ledger) Restore(since map[string]time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.restored = maps.Clone(since)
+}
+
+// Since returns since when each difference stands, by Key, of those that stand
+// for longer than a while; what was restored and not yet looked for is among
+// them.
+func (l *Ledger) Since(while time.Duration) map[string]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := maps.Clone(l.restored)
+	if out == nil {
+		out = map[string]time.Time{}
+	}
+	limit := l.now().Add(-while)
+	for _, entries := range l.standing {
+		for _, e := range entries {
+			if e.Since.Before(limit) {
+				out[e.Key()] = e.Since
+			}
+		}
+	}
+	return out
+}
+
+// BuiltIn notes how many objects of the tenant belong there though Git does not
+// hold them, by reason.
+func (l *Ledger) BuiltIn(tenant string, reasons map[string]int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(reasons) == 0 {
+		delete(l.builtin, tenant)
+		return
+	}
+	l.builtin[tenant] = reasons
+}
+
 // Forget drops everything about a tenant that is gone.
 func (l *Ledger) Forget(tenant string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.standing, tenant)
 	delete(l.last, tenant)
+	delete(l.builtin, tenant)
+	l.settle(tenant)
+}
+
+// settle forgets what was restored of a tenant.
+func (l *Ledger) settle(tenant string) {
+	maps.DeleteFunc(l.restored, func(key string, _ time.Time) bool { return strings.HasPrefix(key, tenant+"|") })
 }
 
 // Entries returns every difference that stands and those corrected within the
@@ -140,11 +207,18 @@ func (l *Ledger) Entries() []Entry {
 	return out
 }
 
-// Standing returns how many differences stand for the tenant.
+// Standing returns how many differences stand for the tenant, without those
+// that are ignored.
 func (l *Ledger) Standing(tenant string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.standing[tenant])
+	n := 0
+	for _, e := range l.standing[tenant] {
+		if e.Held != Ignore {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *Ledger) expire() []*Entry {

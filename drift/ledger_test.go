@@ -38,11 +38,11 @@ func TestLedgerKeepsSince(t *testing.T) {
 		began := time.Now()
 		seen := difference("p", Modified)
 		seen.Seen = began
-		fresh := l.Record("a", []Difference{seen, difference("q", Extra)}, func(d Difference) Hold {
+		fresh := l.Record("a", []Difference{seen, difference("q", Extra)}, func(d Difference) (Hold, string) {
 			if d.Type == Extra {
-				return Report
+				return Report, ""
 			}
-			return NotHeld
+			return NotHeld, ""
 		})
 		assert.Equal(t, []string{"a modified p", "a extra q held report"}, told(fresh))
 		assert.Equal(t, 2, l.Standing("a"))
@@ -72,7 +72,7 @@ func TestLedgerListsCorrectedFor15Minutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLedger(nil)
 		p, q := difference("p", Modified), difference("q", Missing)
-		l.Record("a", []Difference{p, q}, func(Difference) Hold { return Fight })
+		l.Record("a", []Difference{p, q}, func(Difference) (Hold, string) { return Fight, "" })
 		l.Correct("a", p)
 		time.Sleep(time.Minute)
 		l.Correct("a", q)
@@ -105,7 +105,7 @@ func TestMetricsHaveSamplesFromTheFirstScrape(t *testing.T) {
 	}
 	assert.Equal(t, map[string]int{
 		"ringfence_drift_objects": 3, "ringfence_drift_oldest_timestamp_seconds": 1, "ringfence_drift_last_detected_timestamp_seconds": 1,
-		"ringfence_drift_detected_total": 15, "ringfence_drift_corrected_total": 15, "ringfence_exposure_connections": 2,
+		"ringfence_drift_detected_total": 15, "ringfence_drift_corrected_total": 15, "ringfence_exposure_connections": 2, "ringfence_drift_ignored_objects": 1, "ringfence_break_glass_until_timestamp_seconds": 1,
 		"ringfence_drift_detection_seconds": 1, "ringfence_drift_correction_seconds": 1, "ringfence_drift_fights": 1,
 		"ringfence_watch_synced": 2, "ringfence_audit_last_success_timestamp_seconds": 1, "ringfence_audit_disagreements_total": 1,
 	}, got)

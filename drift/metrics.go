@@ -16,6 +16,7 @@ type Metrics struct {
 	detected, corrected   *prometheus.CounterVec
 	detection, correction prometheus.Histogram
 	fights                prometheus.Gauge
+	glass                 *prometheus.GaugeVec
 	synced                *prometheus.GaugeVec
 	auditSuccess          prometheus.Gauge
 	disagreements         prometheus.Counter
@@ -30,6 +31,8 @@ var (
 		"When the oldest difference that stands was first seen; 0 if there is none.", []string{"tenant"}, nil)
 	exposureDesc = prometheus.NewDesc("ringfence_exposure_connections",
 		"Connections that the live state allows and Git does not (opens), or the reverse (closes), groups of ends counted as one.", []string{"tenant", "effect"}, nil)
+	ignoredDesc = prometheus.NewDesc("ringfence_drift_ignored_objects",
+		"Differences that a rule of drift.ignore covers, and objects of Calico's own, by the reason that is given.", []string{"reason"}, nil)
 	lastDesc = prometheus.NewDesc("ringfence_drift_last_detected_timestamp_seconds",
 		"When a difference was last detected; 0 if none was.", []string{"tenant"}, nil)
 )
@@ -54,6 +57,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		fights: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ringfence_drift_fights", Help: "Objects that someone keeps changing back.",
 		}),
+		glass: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ringfence_break_glass_until_timestamp_seconds", Help: "Until when drift of the tenant is not corrected on purpose; 0 for tenant \"\", which never is.",
+		}, []string{"tenant"}),
 		synced: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ringfence_watch_synced", Help: "1 if the watch of the kind stands on a whole list.",
 		}, []string{"kind"}),
@@ -70,10 +76,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			m.corrected.WithLabelValues(kinds.NetworkPolicy.Kind, string(t), string(e))
 		}
 	}
+	m.glass.WithLabelValues("").Set(0)
 	m.watch(kinds.Namespace, false)
 	m.watch(kinds.NetworkPolicy, false)
 	if reg != nil {
-		reg.MustRegister(m.detected, m.corrected, m.detection, m.correction, m.fights, m.synced,
+		reg.MustRegister(m.detected, m.corrected, m.detection, m.correction, m.fights, m.glass, m.synced,
 			m.auditSuccess, m.disagreements, ledgerCollector{m})
 	}
 	return m
@@ -81,6 +88,19 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 // SetFights sets how many objects are being fought over.
 func (m *Metrics) SetFights(n int) { m.fights.Set(float64(n)) }
+
+// SetBreakGlass sets until when the tenant's glass is broken; the zero time
+// means that it is not.
+func (m *Metrics) SetBreakGlass(tenant string, until time.Time) {
+	if tenant == "" {
+		return
+	}
+	if until.IsZero() {
+		m.glass.DeleteLabelValues(tenant)
+		return
+	}
+	m.glass.WithLabelValues(tenant).Set(seconds(until))
+}
 
 func (m *Metrics) detectedOne(e *Entry) {
 	m.detected.WithLabelValues(e.ID.Kind.Kind, string(e.Type), string(e.Effect)).Inc()
@@ -118,6 +138,7 @@ func (c ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- oldestDesc
 	out <- lastDesc
 	out <- exposureDesc
+	out <- ignoredDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -127,17 +148,26 @@ func (c ledgerCollector) Collect(out chan<- prometheus.Metric) {
 	for _, t := range Types() {
 		counts[series{"", kinds.NetworkPolicy.Kind, string(t), string(Opens)}] = 0
 	}
-	exposed := map[string]Exposure{"": {}}
+	exposed, ignored := map[string]Exposure{"": {}}, map[string]int{"": 0}
 	oldest, last := map[string]time.Time{"": {}}, map[string]time.Time{"": {}}
 	if l := c.m.ledger.Load(); l != nil {
 		l.mu.Lock()
 		for tenant, entries := range l.standing {
 			for _, e := range entries {
+				if e.Held == Ignore {
+					ignored[e.Reason]++
+					continue
+				}
 				exposed[tenant] = exposed[tenant].With(e.Exposure)
 				counts[series{tenant, e.ID.Kind.Kind, string(e.Type), string(e.Effect)}]++
 				if at := oldest[tenant]; at.IsZero() || e.Since.Before(at) {
 					oldest[tenant] = e.Since
 				}
+			}
+		}
+		for _, reasons := range l.builtin {
+			for reason, n := range reasons {
+				ignored[reason] += n
 			}
 		}
 		for tenant, at := range l.last {
@@ -147,6 +177,9 @@ func (c ledgerCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	for s, n := range counts {
 		out <- prometheus.MustNewConstMetric(objectsDesc, prometheus.GaugeValue, float64(n), s.tenant, s.kind, s.kindOf, s.effect)
+	}
+	for reason, n := range ignored {
+		out <- prometheus.MustNewConstMetric(ignoredDesc, prometheus.GaugeValue, float64(n), reason)
 	}
 	for tenant, e := range exposed {
 		out <- prometheus.MustNewConstMetric(exposureDesc, prometheus.GaugeValue, float64(len(e.Opens)), tenant, string(Opens))

@@ -11,6 +11,10 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
+// WritersOf returns the field managers behind the differing fields of a live
+// object, the latest first.
+func WritersOf(u *unstructured.Unstructured, fields []Field) []Writer { return writers(u, fields) }
+
 // writers returns the field managers behind the differing fields, the latest
 // first: of each field those that hold it or something below it; where nobody
 // does, those that hold the whole around it, such as a list that is owned as

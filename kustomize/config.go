@@ -57,6 +57,9 @@ type Config struct {
 	OwnNamespace string
 	// Workers is the number of overlays that are rendered at once; 0 or less means GOMAXPROCS.
 	Workers int
+	// TenantMay are the settings that a Tenant object in an overlay may make: of MayMode, MaySuspend and
+	// MayAdoptExtras. Default none.
+	TenantMay []string
 	// Metrics, if not nil, are counted into.
 	Metrics *Metrics
 }

@@ -64,7 +64,7 @@ func TestGuard(t *testing.T) {
 func TestWriteYAML(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/render/plain.txtar")
 	require.NoError(t, err)
-	got := render(t, Config{}, treeOf(archive))
+	got := render(t, configOf(t, archive), treeOf(archive))
 	var b bytes.Buffer
 	require.NoError(t, WriteYAML(&b, got.Tenants[0].Objects))
 	if *update {

@@ -205,6 +205,9 @@ func (j *judge) content(o Object, refuse refuseFunc) {
 			refuse(at, why)
 		}
 	}
+	if isTenantSettings(o) {
+		j.tenant(o, refuse)
+	}
 	for _, m := range checkContent(o) {
 		refuse(m.path, &refused{m.message, m.hint})
 	}

@@ -44,6 +44,7 @@ func configOf(t testing.TB, archive *txtar.Archive) Config {
 	var c struct {
 		Tenants, Cluster, Guard, OwnNamespace    string
 		Namespaces, NamespaceLabels, TenantTiers []string
+		TenantMay                                []string
 		Limits                                   Limits
 		Owners                                   map[string]string
 	}
@@ -54,7 +55,7 @@ func configOf(t testing.TB, archive *txtar.Archive) Config {
 	}
 	return Config{
 		Tenants: c.Tenants, Cluster: c.Cluster, Guard: c.Guard, OwnNamespace: c.OwnNamespace,
-		Namespaces: c.Namespaces, NamespaceLabels: c.NamespaceLabels, TenantTiers: c.TenantTiers, Limits: c.Limits,
+		Namespaces: c.Namespaces, NamespaceLabels: c.NamespaceLabels, TenantTiers: c.TenantTiers, TenantMay: c.TenantMay, Limits: c.Limits,
 		Owner: func(ns string) (string, bool) { o, ok := c.Owners[ns]; return o, ok },
 	}
 }

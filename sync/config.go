@@ -40,6 +40,10 @@ type Rendered struct {
 	Expect []string
 	// Network is what policies need to know of the cluster's network.
 	Network exposure.Network
+	// Ignore are the differences that do not count.
+	Ignore []drift.IgnoreRule
+	// DeleteExtra: extra objects that only open are deleted, and not only reported.
+	DeleteExtra bool
 	// Guard renders the guard of this revision for any namespace.
 	Guard func(ctx context.Context, namespace string) ([]kustomize.Object, error)
 }
@@ -96,6 +100,10 @@ type Config struct {
 	Workers int
 	// MaxPrune bounds removals; the zero value allows none.
 	MaxPrune PruneLimit
+	// BreakGlass is how long the annotation ringfence.dev/break-glass may keep a
+	// tenant's drift from being corrected, from first sight and within 24 hours; 0
+	// means that nobody looks at it.
+	BreakGlass time.Duration
 	// Audit is when the watches are compared with fresh lists; nil means never.
 	Audit cron.Schedule
 	// Metrics are counted into; nil means that nobody looks.

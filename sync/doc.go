@@ -35,8 +35,7 @@
 //
 // Limitations: of a tenant that could not be written for several revisions, a
 // restart knows the last that was reached and the newest two, not those between:
-// an object that only these had is then reported as extra, and not removed. A
-// label that Git takes from a Namespace stays if another manager holds it too.
+// an object that only these had is then reported as extra, and not removed.
 // Closings and openings are ordered within one tenant, not yet across tenants;
 // there is no leader election: run one replica.
 //

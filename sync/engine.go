@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,12 +26,15 @@ type Engine struct {
 	events  *events
 	queue   workqueue.TypedRateLimitingInterface[string]
 
-	offered  chan *sources.Snapshot // capacity one: the newest
-	healthy  chan struct{}          // capacity one: the health of the watches changed
-	reported chan struct{}          // capacity one: there are outcomes
-	loaded   chan struct{}          // closed once the state is known
+	offered    chan *sources.Snapshot // capacity one: the newest
+	healthy    chan struct{}          // capacity one: the health of the watches changed
+	reported   chan struct{}          // capacity one: there are outcomes
+	loaded     chan struct{}          // closed once the state is known
+	noted      chan struct{}          // capacity one: differences came or went
+	namespaces chan struct{}          // capacity one: a namespace that is no tenant's came or went
 
 	world   atomic.Pointer[world]
+	known   atomic.Pointer[state]             // as it was when this process began
 	owners  atomic.Pointer[map[string]string] // who owned what before this process began
 	waiting atomic.Pointer[string]            // what start-up waits for; nil or "" if nothing
 
@@ -52,14 +56,16 @@ func New(c Config) (*Engine, error) {
 		judge:  exposure.New(),
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](500*time.Millisecond, retryMax)),
-		offered:  make(chan *sources.Snapshot, 1),
-		healthy:  make(chan struct{}, 1),
-		reported: make(chan struct{}, 1),
-		loaded:   make(chan struct{}),
-		progress: map[string]*progress{},
-		outcomes: map[string]outcome{},
-		reports:  map[string]report{},
-		fights:   map[string]int{},
+		offered:    make(chan *sources.Snapshot, 1),
+		healthy:    make(chan struct{}, 1),
+		reported:   make(chan struct{}, 1),
+		loaded:     make(chan struct{}),
+		noted:      make(chan struct{}, 1),
+		namespaces: make(chan struct{}, 1),
+		progress:   map[string]*progress{},
+		outcomes:   map[string]outcome{},
+		reports:    map[string]report{},
+		fights:     map[string]int{},
 	}
 	cluster, err := drift.NewCluster(drift.ClusterConfig{
 		Dynamic: c.Dynamic, Discovery: c.Discovery, Metadata: c.Metadata,
@@ -132,7 +138,9 @@ func (e *Engine) changed(namespace string) {
 	}
 	if _, ok := w.targets[namespace]; ok {
 		e.queue.Add(namespace)
+		return
 	}
+	trigger(e.namespaces)
 }
 
 // work takes due tenants off the queue until it is shut down.
@@ -174,6 +182,10 @@ func (e *Engine) progressOf(name string) *progress {
 	p := e.progress[name]
 	if p == nil {
 		p = newProgress()
+		if st := e.known.Load(); st != nil {
+			p.openings = slices.Clone(st.Openings[name])
+			_, p.stood = slices.BinarySearch(st.Stood, name)
+		}
 		e.progress[name] = p
 	}
 	return p

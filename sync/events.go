@@ -23,6 +23,8 @@ const (
 	reasonDriftCorrected = "DriftCorrected"
 	reasonExtraPolicy    = "ExtraPolicy"
 	reasonQuarantined    = "Quarantined"
+	reasonBreakGlass     = "BreakGlass" // this and the next are beyond SPEC §6
+	reasonUnfenced       = "Unfenced"
 )
 
 // events writes Events about tenants into their namespaces, on their Namespace
@@ -120,6 +122,14 @@ func (e *events) quarantined(t *target) {
 	e.about(t.name, corev1.EventTypeWarning, reasonQuarantined, "its overlay "+t.overlay+" left Git: the namespace is held at deny-all until it is gone")
 }
 
+func (e *events) glass(tenant, message string) {
+	e.about(tenant, corev1.EventTypeWarning, reasonBreakGlass, message)
+}
+
+func (e *events) unfenced(namespace string) {
+	e.about(namespace, corev1.EventTypeWarning, reasonUnfenced, "the repository expects this namespace to be fenced, and no overlay fences it")
+}
+
 // clip cuts a message to what an Event may hold (1,024 bytes).
 func clip(message string) string {
 	const limit = 1024
@@ -155,6 +165,23 @@ func (e *Engine) detected(d *drift.Entry) {
 	}
 	e.config.Log.Warn("drift detected", attrs...)
 	e.events.about(d.Tenant, corev1.EventTypeWarning, reason, message)
+}
+
+// fought tells about an object that somebody keeps changing back.
+func (e *Engine) fought(tenant string, d drift.Difference, corrections int, pause time.Duration) {
+	names := make([]string, 0, len(d.Writers))
+	for _, w := range d.Writers {
+		if w.Name != e.config.manager() {
+			names = append(names, w.Name)
+		}
+	}
+	other := strings.Join(names, ", ")
+	if other == "" {
+		other = "somebody"
+	}
+	e.config.Log.Warn("an object is being fought over", "tenant", tenant, "object", d.ID.String(), "managers", e.config.manager()+","+other, "count", corrections, "pause", pause)
+	e.events.about(tenant, corev1.EventTypeWarning, reasonDriftDetected,
+		fmt.Sprintf("%s and %s fight over %s: corrected %d times in a row, the next correction waits %s (hint: find out why %s writes it)", e.config.manager(), other, d.ID, corrections, pause, other))
 }
 
 // correctedOne tells that a difference was undone.

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	stdsync "sync"
 	"time"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 	"github.com/ringfence/ringfence/sources"
@@ -25,6 +27,7 @@ import (
 // it was, and the world says that nothing is to be removed.
 func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*world, removal) {
 	w := &world{revision: commit, rendered: rendered, targets: map[string]*target{}}
+	w.looks = stdsync.OnceValue(func() reach.NamespaceTerms { return looksAt(w) })
 	r := rendered.Rendering
 	for _, t := range r.Tenants {
 		w.targets[t.Name] = o.tenant(t, commit)
@@ -73,10 +76,17 @@ func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*w
 // tenant returns the target of a tenant that the revision has.
 func (o *owner) tenant(t *kustomize.Tenant, commit string) *target {
 	before := o.previous.targets[t.Name]
-	if len(t.Problems) > 0 && before != nil && before.good && before.quarantined.IsZero() {
+	if before == nil || !before.good || !before.quarantined.IsZero() {
+		return newTarget(t, commit, before)
+	}
+	if len(t.Problems) > 0 {
 		return before.withProblems(t.Problems)
 	}
-	return newTarget(t, commit, before)
+	next := newTarget(t, commit, before)
+	if time.Now().Before(next.own.SuspendUntil) && !next.sameObjects(before) {
+		return before.waiting(next.own)
+	}
+	return next
 }
 
 // quarantined returns the target of a tenant that the revision does not have.

@@ -36,6 +36,11 @@ type owner struct {
 	retry *sources.Snapshot
 	delay time.Duration
 	timer *time.Timer
+	// resume fires when the first suspension of a tenant ends.
+	resume *time.Timer
+	// since fires a while after differences came or went.
+	since *time.Timer
+	memory
 	saved bool // the state as it is now is saved
 
 	// refused says why the newest snapshot is not adopted; "" if it is.
@@ -51,6 +56,7 @@ func newOwner(e *Engine) *owner {
 		base:      map[string]*target{},
 		remaining: map[string]bool{},
 		saved:     true,
+		memory:    memory{openings: map[string][]opening{}, stood: map[string]bool{}, unfenced: map[string]bool{}},
 	}
 }
 
@@ -70,6 +76,7 @@ func (o *owner) load(ctx context.Context) bool {
 				o.engine.config.Source.SetFloor(st.Applied)
 			}
 			o.engine.owners.Store(&st.Owners)
+			o.remember(&st)
 			close(o.engine.loaded)
 			return true
 		}
@@ -86,8 +93,10 @@ func (o *owner) load(ctx context.Context) bool {
 
 // run adopts snapshots and saves the state until ctx is done.
 func (o *owner) run(ctx context.Context) {
-	o.timer = time.NewTimer(time.Hour)
+	o.timer, o.resume, o.since = time.NewTimer(time.Hour), time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	defer o.timer.Stop()
+	defer o.since.Stop()
+	defer o.resume.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -102,6 +111,14 @@ func (o *owner) run(ctx context.Context) {
 			o.settle(ctx)
 		case <-o.timer.C:
 			o.again(ctx)
+		case <-o.engine.noted:
+			o.since.Reset(sinceDelay)
+		case <-o.since.C:
+			o.noteSince(ctx)
+		case <-o.engine.namespaces:
+			o.tellUnfenced()
+		case <-o.resume.C:
+			o.resumed(ctx)
 		}
 	}
 }
@@ -126,6 +143,25 @@ func (o *owner) again(ctx context.Context) {
 	if !o.saved {
 		o.save(ctx)
 	}
+}
+
+// resumed adopts the newest revision for the tenants whose suspension has
+// ended, as if it were new.
+func (o *owner) resumed(ctx context.Context) {
+	if w := o.previous; w.rendered != nil && o.publish(ctx, w.revision, w.rendered) != nil {
+		o.resume.Reset(time.Minute)
+	}
+}
+
+// awaitResume sets the timer for the first suspension that ends.
+func (o *owner) awaitResume(w *world) {
+	first := time.Now().Add(time.Hour)
+	for _, t := range w.targets {
+		if !t.suspended.IsZero() && t.suspended.Before(first) {
+			first = t.suspended
+		}
+	}
+	o.resume.Reset(time.Until(first))
 }
 
 // later makes again run after a growing pause.
@@ -230,6 +266,7 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 		o.timer.Reset(time.Minute)
 	}
 	o.announce(next)
+	o.awaitResume(next)
 	o.engine.config.Metrics.countHeld(next)
 	o.previous = next
 	o.engine.outdate(touched)
@@ -243,6 +280,7 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 			o.engine.queue.Add(name)
 		}
 	}
+	o.tellUnfenced()
 	o.finish(ctx)
 	return nil
 }
@@ -286,7 +324,7 @@ func (o *owner) touched(next *world) map[string]bool {
 	for name, t := range next.targets {
 		switch {
 		case !t.sameObjects(o.base[name]), o.remaining[name],
-			o.previous.targets[name] != nil && !t.sameObjects(o.previous.targets[name]),
+			o.previous.targets[name] != nil && (!t.sameObjects(o.previous.targets[name]) || t.own != o.previous.targets[name].own),
 			(next.pruneHeld == "") != (o.previous.pruneHeld == ""):
 			out[name] = true
 		}

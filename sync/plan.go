@@ -23,6 +23,7 @@ const (
 	rankPrune
 	rankPruneSet
 	rankPruneTier
+	rankExtra
 	rankAllowance
 )
 

@@ -19,6 +19,13 @@ type progress struct {
 	settled *target
 	// revision is that of settled, or of the state at start.
 	revision string
+	// openings are the times for which the tenant's glass was broken lately; glass
+	// is what holds now.
+	openings []opening
+	glass    glass
+	// stood: the namespace was there before the tenant's first sync.
+	stood     bool
+	contacted bool
 	// fights counts corrections of objects that someone keeps changing back.
 	fights map[drift.ID]*fight
 }
@@ -26,6 +33,15 @@ type progress struct {
 func newProgress() *progress {
 	return &progress{
 		owned: map[drift.ID]*drift.Wanted{}, applied: map[drift.ID]*drift.Wanted{}, fights: map[drift.ID]*fight{},
+	}
+}
+
+// contact notes at the first round of a tenant whether its namespace stood before
+// anything of ours did.
+func (p *progress) contact(there bool) {
+	if !p.contacted {
+		p.contacted = true
+		p.stood = p.stood || there && p.revision == ""
 	}
 }
 

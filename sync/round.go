@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +21,9 @@ type outcome struct {
 	left    bool // beside it stands what has left Git and may not be removed now
 	gone    bool // a quarantined namespace no longer exists
 	fights  int
+	// openings and stood must survive a restart; see progress.
+	openings []opening
+	stood    bool
 }
 
 // round brings one tenant to its target, or reports why not. The queue gives a
@@ -65,6 +67,9 @@ type round struct {
 	now      time.Time
 	log      logger
 	pending  bool // the namespace is not there yet
+	glass    glass
+	// unwelcome are extra objects that are to be deleted.
+	unwelcome []drift.Difference
 }
 
 func (r *round) run(ctx context.Context) (outcome, error) {
@@ -79,11 +84,13 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		r.engine.ledger.Record(r.target.name, nil, nil)
 		return out, nil
 	}
+	r.progress.contact(r.engine.cluster.Namespace(r.target.name) != nil)
+	r.breakGlass(r.engine.cluster.Namespace(r.target.name))
 	mend, extra, err := r.compare()
 	if err != nil {
 		return out, err
 	}
-	if r.engine.config.Mode == Observe {
+	if r.mode() == Observe {
 		r.record(mend, extra)
 		out.reached = len(mend) == 0 && len(extra) == 0
 		return out, nil
@@ -96,10 +103,11 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 	due := r.record(mend, foreign)
 	equal := len(due) == len(mend) // nothing is left standing
 	out.fights = r.progress.fighting(r.now)
+	out.openings, out.stood = r.progress.openings, r.progress.stood
 	if !r.engine.cluster.Synced() { // it may have gone blind while we compared
 		return out, errBlind
 	}
-	steps := plan(r.target, due, leave, r.progress, r.engine.cluster.Get)
+	steps := r.deleteExtras(plan(r.target, due, leave, r.progress, r.engine.cluster.Get))
 	first := !r.target.sameObjects(r.progress.settled)
 	if err := r.execute(ctx, steps); err != nil {
 		return out, err
@@ -119,6 +127,15 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		r.engine.events.synced(r.target, len(steps))
 	}
 	return out, nil
+}
+
+// mode is what is done about differences of the tenant: its own setting wins,
+// but nothing is written where the daemon only observes.
+func (r *round) mode() Mode {
+	if own := Mode(r.target.own.Mode); own != "" && r.engine.config.Mode != Observe {
+		return own
+	}
+	return r.engine.config.Mode
 }
 
 // namespaceThere says whether the namespace can be written to now, or will be
@@ -149,7 +166,15 @@ func (r *round) compare() (mend, extra []drift.Difference, err error) {
 		}
 	}
 	native := cluster.NativeCalico()
-	all, err := drift.Compare(r.target.wanted, live, func(o *drift.Observed) bool { return drift.BuiltIn(o, native) != "" })
+	builtin := map[string]int{}
+	all, err := drift.Compare(r.target.wanted, live, func(o *drift.Observed) bool {
+		reason := drift.BuiltIn(o, native)
+		if reason != "" {
+			builtin[reason]++
+		}
+		return reason != ""
+	})
+	r.engine.ledger.BuiltIn(r.target.name, builtin)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,83 +189,13 @@ func (r *round) compare() (mend, extra []drift.Difference, err error) {
 	for _, d := range mend {
 		differing[d.ID] = true
 	}
-	if d, left := r.namespaceLeft(live); left && !differing[d.ID] {
-		mend, differing[d.ID] = append(mend, d), true
-	}
+	mend = r.namespaceBeyond(live, mend, differing)
 	for _, w := range r.target.wanted {
 		if !differing[w.ID] {
 			r.progress.confirm(w)
 		}
 	}
 	return mend, extra, nil
-}
-
-// namespaceLeft returns the difference of a Namespace that has everything that
-// Git says, and beside it labels or annotations that Git said before: the apply
-// that leaves them out takes them away. Others' are nobody's business here.
-func (r *round) namespaceLeft(live []*drift.Observed) (drift.Difference, bool) {
-	want := r.target.namespace()
-	if want == nil {
-		return drift.Difference{}, false
-	}
-	before := r.progress.applied[want.ID]
-	i := slices.IndexFunc(live, func(o *drift.Observed) bool { return o.ID == want.ID })
-	if i < 0 || before == nil || want.SameAs(before) {
-		return drift.Difference{}, false
-	}
-	d := drift.Difference{ID: want.ID, Type: drift.Modified, Effect: drift.EffectUnknown, Want: want, Got: live[i].Unstructured, Seen: live[i].Seen}
-	for _, at := range []struct {
-		path              string
-		before, now, live map[string]string
-	}{
-		{"metadata.labels", before.GetLabels(), want.GetLabels(), live[i].GetLabels()},
-		{"metadata.annotations", before.GetAnnotations(), want.GetAnnotations(), live[i].GetAnnotations()},
-	} {
-		for key, value := range at.before {
-			if _, kept := at.now[key]; !kept && at.live[key] == value {
-				d.Fields = append(d.Fields, drift.Field{Path: fmt.Sprintf("%s[%q]", at.path, key), Got: value})
-			}
-		}
-	}
-	return d, len(d.Fields) > 0
-}
-
-// record enters drift and extras in the ledger, tells about new ones, and
-// returns what is to be mended now: everything that is not held.
-func (r *round) record(mend, foreign []drift.Difference) []drift.Difference {
-	observe := r.engine.config.Mode == Observe
-	var drifted, now []drift.Difference
-	for _, d := range mend {
-		if observe || r.progress.isDrift(d) {
-			drifted = append(drifted, d)
-		}
-	}
-	if r.target.name != clusterTenant || r.world.rendered.Rendering.Cluster != nil || len(r.target.wanted) > 0 {
-		drifted = append(drifted, foreign...)
-	}
-	r.judge(drifted)
-	fresh := r.engine.ledger.Record(r.target.name, drifted, r.holding)
-	for i := range fresh {
-		r.engine.detected(&fresh[i])
-	}
-	for _, d := range mend {
-		if !r.progress.isDrift(d) || r.holding(d) == drift.NotHeld {
-			now = append(now, d)
-		}
-	}
-	return now
-}
-
-// holding says why a difference is not corrected now.
-func (r *round) holding(d drift.Difference) drift.Hold {
-	switch {
-	case r.engine.config.Mode != Correct, d.Type == drift.Extra:
-		return drift.Report
-	case r.progress.patience(d.ID, r.now) > 0:
-		r.engine.queue.AddAfter(r.target.name, r.progress.patience(d.ID, r.now))
-		return drift.Fight
-	}
-	return drift.NotHeld
 }
 
 // execute writes the steps in order. All errors are gathered; where a step that
@@ -270,9 +225,14 @@ func (r *round) write(ctx context.Context, s step) error {
 	if s.remove {
 		if err := r.engine.writer.remove(ctx, s.live); err != nil {
 			metrics.objects.WithLabelValues(string(failed)).Inc()
-			return fmt.Errorf("removing %s, which left Git: %w", d.ID, err)
+			return fmt.Errorf("removing %s, which is not in Git: %w", d.ID, err)
 		}
 		metrics.objects.WithLabelValues(string(pruned)).Inc()
+		if s.drifted {
+			r.engine.ledger.Correct(r.target.name, d)
+			r.engine.correctedOne(r.target.name, d)
+			return nil
+		}
 		r.log.Info("object removed", "tenant", r.target.name, "object", d.ID.String(), "revision", short(r.world.revision))
 		return nil
 	}
@@ -285,11 +245,16 @@ func (r *round) write(ctx context.Context, s step) error {
 	if err != nil {
 		return describe(d.Want, err)
 	}
+	if err := r.engine.writer.drop(ctx, d); err != nil {
+		metrics.objects.WithLabelValues(string(failed)).Inc()
+		return describe(d.Want, err)
+	}
 	r.progress.confirm(d.Want)
 	r.progress.owned[d.ID] = d.Want
 	if s.drifted {
 		now := time.Now()
 		r.progress.corrected(d.ID, now)
+		r.announceFight(d)
 		r.engine.ledger.Correct(r.target.name, d)
 		r.engine.correctedOne(r.target.name, d)
 	}

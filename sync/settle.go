@@ -9,6 +9,7 @@ import (
 // settle takes in what the rounds came to.
 func (o *owner) settle(ctx context.Context) {
 	for name, out := range o.engine.told() {
+		o.take(out)
 		current := o.previous.targets[name]
 		if current != out.target {
 			continue // about a target that a newer revision has replaced
@@ -40,6 +41,7 @@ func (o *owner) dismiss(name string) {
 	o.engine.world.Store(&w)
 	o.engine.forget(name)
 	delete(o.base, name)
+	o.lose(name)
 	o.saved = false
 	o.engine.config.Log.Info("quarantine ended, the namespace is gone", "tenant", name)
 }
@@ -97,6 +99,7 @@ func (o *owner) compose() state {
 		}
 	}
 	slices.Sort(st.Pending)
+	o.write(&st)
 	if len(w.rendered.Rendering.Unplaced) > 0 { // who owns what does not follow from that revision alone
 		st.Owners = ownersOf(w.targets)
 	}

@@ -29,6 +29,13 @@ type state struct {
 	Owners map[string]string `json:"owners,omitempty"`
 	// Tenants are the exceptions, by name ("" is the cluster overlay).
 	Tenants map[string]exception `json:"tenants,omitempty"`
+	// Since is since when differences stand that have stood for a while, by the
+	// ledger's key; at most sinceMost of them, the oldest.
+	Since map[string]time.Time `json:"since,omitempty"`
+	// Openings are the times for which glass was broken lately, by tenant.
+	Openings map[string][]opening `json:"breakGlass,omitempty"`
+	// Stood are the tenants whose namespaces were there before their first sync, sorted.
+	Stood []string `json:"stood,omitempty"`
 }
 
 // exception is what is not as Applied says about one tenant.
@@ -172,6 +179,15 @@ func normal(st state) state {
 	}
 	if len(st.Owners) == 0 {
 		st.Owners = nil
+	}
+	if len(st.Since) == 0 {
+		st.Since = nil
+	}
+	if len(st.Openings) == 0 {
+		st.Openings = nil
+	}
+	if len(st.Stood) == 0 {
+		st.Stood = nil
 	}
 	return st
 }

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize"
@@ -48,6 +49,8 @@ type Tenant struct {
 	Drift int
 	// Problems say why the tenant failed.
 	Problems []kustomize.Problem
+	// Until is when the state ends by itself; zero if it does not.
+	Until time.Time
 }
 
 // Status is what is known as a whole.
@@ -168,6 +171,8 @@ func tenant(w *world, t *target, r report, standing int, blind bool) Tenant {
 		out.State = Failed
 	case standing > 0:
 		out.State = Drifted
+	case !t.suspended.IsZero():
+		out.State, out.Until = Suspended, t.suspended
 	case !current || !r.reached:
 		out.State = Pending
 	default:

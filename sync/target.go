@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
@@ -24,6 +25,8 @@ type world struct {
 	refused []kustomize.Problem
 	// pruneHeld says why nothing is removed; "" if removals are allowed.
 	pruneHeld string
+	// looks are what the policies of all targets ask about namespaces.
+	looks func() reach.NamespaceTerms
 }
 
 // target is what is wanted of one tenant, or of the cluster overlay. It is
@@ -39,6 +42,11 @@ type target struct {
 	good bool
 	// problems of the newest revision, if its overlay is refused.
 	problems []kustomize.Problem
+	// own are the tenant's own settings, of the newest revision that renders.
+	own kustomize.Own
+	// suspended is until when the newest revision waits for the tenant's own
+	// settings; zero if it does not.
+	suspended time.Time
 	// quarantined is since when the overlay is gone from Git; zero if it is not.
 	quarantined time.Time
 }
@@ -48,8 +56,16 @@ type target struct {
 func newTarget(t *kustomize.Tenant, revision string, before *target) *target {
 	return &target{
 		name: t.Name, overlay: t.Overlay, revision: revision, good: len(t.Problems) == 0, problems: t.Problems,
-		wanted: prepare(t.Objects, before),
+		own: t.Own(), wanted: prepare(t.Objects, before),
 	}
+}
+
+// waiting returns the target as it was, for a tenant whose own settings hold
+// the newest revision back.
+func (t *target) waiting(own kustomize.Own) *target {
+	kept := *t
+	kept.own, kept.suspended, kept.problems = own, own.SuspendUntil, nil
+	return &kept
 }
 
 func prepare(objects []kustomize.Object, before *target) []*drift.Wanted {
@@ -79,7 +95,7 @@ func (t *target) sameObjects(other *target) bool {
 // problems: the last good state stands.
 func (t *target) withProblems(problems []kustomize.Problem) *target {
 	kept := *t
-	kept.problems = problems
+	kept.problems, kept.suspended = problems, time.Time{}
 	return &kept
 }
 

@@ -102,6 +102,9 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	commands["standing"] = standing
 	commands["wrote-only-missing"] = wroteOnlyMissing
 	commands["demo-clone"] = cloneDemo
+	commands["suspend"] = suspend
+	commands["glass"] = breakGlass
+	commands["since"] = sinceOf
 	return commands
 }
 

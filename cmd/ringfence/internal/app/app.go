@@ -138,8 +138,8 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 		Instance: c.Daemon.Instance, Namespace: c.Daemon.LeaderElection.Namespace,
 		Mode: mode(c.Daemon), Workers: c.Daemon.Sync.Workers,
 		MaxPrune: sync.PruneLimit(c.Daemon.Sync.MaxPrune),
-		Audit:    c.Daemon.Drift.Audit,
-		Metrics:  sync.NewMetrics(reg), DriftMetrics: drift.NewMetrics(reg),
+		Audit:    c.Daemon.Drift.Audit, BreakGlass: c.Daemon.Drift.BreakGlass.MaxDuration,
+		Metrics: sync.NewMetrics(reg), DriftMetrics: drift.NewMetrics(reg),
 		Log: c.Log,
 	})
 	if err != nil {

@@ -91,6 +91,8 @@ var families = map[string]string{
 	"ringfence_api_requests_total":                    "counter code verb",
 	"ringfence_tenants":                               "gauge state",
 	"ringfence_unfenced_namespaces":                   "gauge",
+	"ringfence_drift_ignored_objects":                 "gauge reason",
+	"ringfence_break_glass_until_timestamp_seconds":   "gauge tenant",
 	"ringfence_drift_objects":                         "gauge effect kind tenant type",
 	"ringfence_drift_oldest_timestamp_seconds":        "gauge tenant",
 	"ringfence_exposure_connections":                  "gauge effect tenant",

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/exposure"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sources"
@@ -58,10 +59,20 @@ func (r *renderer) Render(ctx context.Context, s *sources.Snapshot) (*sync.Rende
 		Rendering: rendering,
 		Expect:    repository.Layout.Expect,
 		Network:   networkOf(repository.Network),
+		Ignore:    ignoreRules(repository.Drift.Ignore), DeleteExtra: repository.Drift.Extra == "delete",
 		Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
 			return current.Guard(ctx, files, namespace)
 		},
 	}, nil
+}
+
+// ignoreRules returns the rules of drift.ignore.
+func ignoreRules(rules []config.Ignore) []drift.IgnoreRule {
+	out := make([]drift.IgnoreRule, len(rules))
+	for i, r := range rules {
+		out[i] = drift.IgnoreRule(r)
+	}
+	return out
 }
 
 // networkOf returns what policies need to know of the cluster's network.
@@ -78,7 +89,9 @@ func (r *renderer) warn(rendering *kustomize.Rendering, revision sources.Revisio
 	kinds := map[string]int{}
 	count := func(t *kustomize.Tenant) {
 		for _, o := range t.Settings {
-			kinds[o.GetKind()]++
+			if o.GetKind() != "Tenant" {
+				kinds[o.GetKind()]++
+			}
 		}
 	}
 	for _, t := range rendering.Tenants {

@@ -143,14 +143,14 @@ func TestKustomize(t *testing.T) {
 	require.NoError(t, err)
 
 	r, err := config.ParseRepository("ringfence.yaml", []byte(repositoryHead+`
-layout: {tenants: "t/*", cluster: c, guard: base/guard, namespaces: [a-*], namespaceLabels: [], tenantTiers: [x]}
+layout: {tenants: "t/*", cluster: c, guard: base/guard, namespaces: [a-*], namespaceLabels: [], tenantTiers: [x], tenantMay: [mode]}
 limits: {fileBytes: 5, yamlDepth: 6, yamlAliases: -1, objectsPerTenant: 8, renderTime: 9s}
 `))
 	require.NoError(t, err)
 	cfg = r.Kustomize()
 	assert.Equal(t, kustomize.Config{
 		Tenants: "t/*", Cluster: "c", Guard: "base/guard",
-		Namespaces: []string{"a-*"}, NamespaceLabels: []string{}, TenantTiers: []string{"x"},
+		Namespaces: []string{"a-*"}, NamespaceLabels: []string{}, TenantTiers: []string{"x"}, TenantMay: []string{"mode"},
 		Limits: kustomize.Limits{FileBytes: 5, YAMLDepth: 6, YAMLAliases: -1, ObjectsPerTenant: 8, RenderTime: 9 * time.Second},
 	}, cfg)
 	_, err = kustomize.New(cfg)

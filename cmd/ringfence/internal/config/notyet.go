@@ -12,13 +12,9 @@ import (
 // that is accepted and ignored is a fence that does not stand. Whoever builds a
 // feature deletes its line.
 var later = []struct{ key, feature string }{
-	{"layout.tenantMay", "settings of single tenants"},
 	{"layout.allowedKinds", "kinds beside the guarded ones"},
 	{"lint.disable", "lint"},
 	{"lint.severity", "lint"},
-	{"drift.extra", "deleting extra objects"},
-	{"drift.ignore", "ignored differences"},
-	{"drift.breakGlass.maxDuration", "break-glass"},
 	{"source.verify.mode", "signature verification"},
 	{"sync.freeze", "freezes"},
 	{"leaderElection.enabled", "leader election"},

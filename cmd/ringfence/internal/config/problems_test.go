@@ -99,17 +99,13 @@ r.yaml:4:1: sync: unknown key (it belongs in the daemon's own file, kind: Config
 r.yaml:5:9: drift.mode: unknown key (it belongs in the daemon's own file, kind: Config)`,
 		},
 		"not yet": {
-			`layout: {tenantMay: [mode], allowedKinds: [{kind: Role, scope: Namespaced}]}
+			`layout: {allowedKinds: [{kind: Role, scope: Namespaced}]}
 lint: {disable: [a], severity: {a: off}}
-drift: {extra: delete, ignore: [{kind: NetworkPolicy, name: x, reason: y}]}
 `,
-			`r.yaml:3:21: layout.tenantMay: this version of Ringfence does not have settings of single tenants yet: only an empty list is accepted (leave the key out)
-r.yaml:3:43: layout.allowedKinds: this version of Ringfence does not have kinds beside the guarded ones yet: only an empty list is accepted (leave the key out)
+			`r.yaml:3:24: layout.allowedKinds: this version of Ringfence does not have kinds beside the guarded ones yet: only an empty list is accepted (leave the key out)
 r.yaml:4:17: lint.disable: this version of Ringfence does not have lint yet: only an empty list is accepted (leave the key out)
 r.yaml:4:18: lint.disable[0]: lint.severity gives the disabled rule "a" a severity (remove one of them)
-r.yaml:4:32: lint.severity: this version of Ringfence does not have lint yet: only an empty mapping is accepted (leave the key out)
-r.yaml:5:16: drift.extra: this version of Ringfence does not have deleting extra objects yet: only report is accepted (leave the key out)
-r.yaml:5:32: drift.ignore: this version of Ringfence does not have ignored differences yet: only an empty list is accepted (leave the key out)`,
+r.yaml:4:32: lint.severity: this version of Ringfence does not have lint yet: only an empty mapping is accepted (leave the key out)`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -233,19 +229,17 @@ c.yaml:3:51: sync.freeze[0].timeZone: "Mars" is not a time zone (a name of the I
 		"not yet": {
 			`source: {url: "https://h/r", verify: {mode: head}}
 sync: {freeze: [{start: "0 18 * * FRI", duration: 60h}]}
-drift: {breakGlass: {maxDuration: 1h}}
 leaderElection: {enabled: true}
 http: {hookListen: ":9", hookSecretFile: s, auth: kubernetes}
-layout: {tenantMay: [mode]}
+layout: {allowedKinds: [{kind: Role, scope: Namespaced}]}
 `,
 			`c.yaml:3:45: source.verify.mode: this version of Ringfence does not have signature verification yet: only none is accepted (leave the key out)
 c.yaml:4:16: sync.freeze: this version of Ringfence does not have freezes yet: only an empty list is accepted (leave the key out)
-c.yaml:5:35: drift.breakGlass.maxDuration: this version of Ringfence does not have break-glass yet: only 0s is accepted (leave the key out)
-c.yaml:6:27: leaderElection.enabled: this version of Ringfence does not have leader election yet: only false is accepted (leave the key out)
-c.yaml:7:20: http.hookListen: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
-c.yaml:7:42: http.hookSecretFile: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
-c.yaml:7:51: http.auth: this version of Ringfence does not have authentication of API requests yet: only none is accepted (leave the key out)
-c.yaml:8:21: layout.tenantMay: this version of Ringfence does not have settings of single tenants yet: only an empty list is accepted (leave the key out)`,
+c.yaml:5:27: leaderElection.enabled: this version of Ringfence does not have leader election yet: only false is accepted (leave the key out)
+c.yaml:6:20: http.hookListen: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
+c.yaml:6:42: http.hookSecretFile: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
+c.yaml:6:51: http.auth: this version of Ringfence does not have authentication of API requests yet: only none is accepted (leave the key out)
+c.yaml:7:24: layout.allowedKinds: this version of Ringfence does not have kinds beside the guarded ones yet: only an empty list is accepted (leave the key out)`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,7 @@ func (r *Repository) Kustomize() kustomize.Config {
 		Namespaces:      r.Layout.Namespaces,
 		NamespaceLabels: r.Layout.NamespaceLabels,
 		TenantTiers:     r.Layout.TenantTiers,
+		TenantMay:       r.Layout.TenantMay,
 		Limits: kustomize.Limits{
 			FileBytes:        int64(r.Limits.FileBytes),
 			YAMLDepth:        r.Limits.YAMLDepth,

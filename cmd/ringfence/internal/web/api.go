@@ -75,6 +75,7 @@ type (
 		Corrected  *time.Time     `json:"corrected"`
 		Held       *drift.Hold    `json:"held"`
 		Exposure   []exposureJSON `json:"exposure"`
+		SpecHash   string         `json:"specHash"` // of the live object, for drift.ignore
 	}
 	exposureJSON struct {
 		Effect drift.Effect    `json:"effect"` // opens, closes or unknown
@@ -149,6 +150,10 @@ func tenantOf(t sync.Tenant) tenantJSON {
 	if len(out.Errors) > 0 {
 		out.Error = &out.Errors[0]
 	}
+	if !t.Until.IsZero() {
+		until := t.Until.UTC()
+		out.Until = &until
+	}
 	return out
 }
 
@@ -184,6 +189,9 @@ func driftOf(e drift.Entry, revision string) driftJSON {
 	}
 	if out.Managers == nil {
 		out.Managers = []drift.Writer{}
+	}
+	if e.Got != nil {
+		out.SpecHash = drift.SpecHash(e.Got)
 	}
 	if e.Want != nil {
 		out.Origin = &originJSON{File: e.Want.Origin.File, Line: e.Want.Origin.Line, Revision: revision}
