@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -84,6 +85,9 @@ func (w *Wanted) Fields(live *Observed) ([]Field, error) {
 	}
 	d := differ{partial: w.ID.Kind == kinds.Namespace}
 	d.maps("", want, got)
+	if gone := live.GetDeletionTimestamp(); gone != nil && w.ID.Kind != kinds.Namespace {
+		d.fields = append(d.fields, Field{Path: "metadata.deletionTimestamp", Got: gone.UTC().Format(time.RFC3339)})
+	}
 	slices.SortFunc(d.fields, func(a, b Field) int { return cmp.Compare(a.Path, b.Path) })
 	return d.fields, nil
 }

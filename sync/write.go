@@ -60,6 +60,9 @@ func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Obse
 	if live != nil {
 		done, uid = updated, live.GetUID()
 	}
+	if live != nil && live.GetDeletionTimestamp() != nil && want.ID.Kind != kinds.Namespace {
+		return w.recreate(ctx, want, live)
+	}
 	var err error
 	for range writeTries {
 		var answer *unstructured.Unstructured
@@ -67,6 +70,9 @@ func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Obse
 		if err == nil {
 			w.cluster.Wrote(want.ID.Kind, answer)
 			return done, nil
+		}
+		if cannotChange(err) && live != nil {
+			return w.recreate(ctx, want, live)
 		}
 		if !apierrors.IsConflict(err) || ctx.Err() != nil {
 			break

@@ -1,0 +1,118 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// holdSuffix ends the name of the copy that stands in for an object while it is
+// recreated.
+const holdSuffix = "-ringfence-hold"
+
+// recreate replaces an object that cannot be changed: one that is being deleted
+// and hangs on a finalizer, or of which the API server refuses a field to change.
+//
+//  1. A copy of the render is applied under another name: two equal policies do
+//     what one does, so at no moment is there neither the old nor the new one.
+//  2. The object is deleted, its finalizers first if it hangs on them.
+//  3. The render is applied.
+//  4. The copy is deleted.
+//
+// If we crash after 1, the copy is an extra object with a name that only we give
+// and the content of a wanted one: see [leftHold]. What is no policy has no copy.
+func (w *writer) recreate(ctx context.Context, want *drift.Wanted, live *drift.Observed) (action, error) {
+	hold := holdOf(want)
+	var standIn *unstructured.Unstructured
+	if hold != nil {
+		answer, err := w.once(ctx, hold, "")
+		if err != nil {
+			return failed, fmt.Errorf("applying a copy to stand in while it is recreated: %w", err)
+		}
+		w.cluster.Wrote(hold.ID.Kind, answer)
+		standIn = answer
+	}
+	if err := w.erase(ctx, live); err != nil {
+		return failed, fmt.Errorf("deleting it to recreate it: %w", err)
+	}
+	answer, err := w.once(ctx, want, "")
+	if err != nil {
+		return failed, err
+	}
+	w.cluster.Wrote(want.ID.Kind, answer)
+	if standIn != nil {
+		if err := w.remove(ctx, &drift.Observed{Unstructured: standIn, ID: hold.ID}); err != nil {
+			return failed, fmt.Errorf("deleting the copy that stood in for it: %w", err)
+		}
+	}
+	return updated, nil
+}
+
+// erase deletes an object whatever finalizers it has.
+func (w *writer) erase(ctx context.Context, live *drift.Observed) error {
+	uid := live.GetUID()
+	err := w.resource(live.ID).Delete(ctx, live.ID.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	if err == nil && len(live.GetFinalizers()) > 0 {
+		body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": string(uid), "finalizers": nil}})
+		if err != nil {
+			return err
+		}
+		_, err = w.resource(live.ID).Patch(ctx, live.ID.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: w.manager})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("removing its finalizers: %w", err)
+		}
+	}
+	w.cluster.Erased(live.ID.Kind, live.Unstructured)
+	return nil
+}
+
+// cannotChange says whether a write was refused because a field may not change.
+func cannotChange(err error) bool {
+	return apierrors.IsInvalid(err) && strings.Contains(err.Error(), "immutable")
+}
+
+// holdOf returns the copy of a policy under the name that stands in for it; nil
+// for other kinds.
+func holdOf(want *drift.Wanted) *drift.Wanted {
+	if want.ID.Kind != kinds.NetworkPolicy && !want.ID.Kind.Tiered && want.ID.Kind.Group != kinds.GroupPolicy {
+		return nil
+	}
+	o := want.Object
+	o.Unstructured = want.DeepCopy()
+	o.SetName(want.ID.Name + holdSuffix)
+	return drift.NewWanted(o)
+}
+
+// leftHold says whether an extra object is a copy that a recreation left behind:
+// it has the name of one, the object that it stood in for is wanted, and both say
+// the same.
+func leftHold(t *target, extra drift.Difference) bool {
+	name, isHold := strings.CutSuffix(extra.ID.Name, holdSuffix)
+	if !isHold {
+		return false
+	}
+	for _, want := range t.wanted {
+		if want.ID.Kind != extra.ID.Kind || want.ID.Namespace != extra.ID.Namespace || want.ID.Name != name {
+			continue
+		}
+		hold := holdOf(want)
+		if hold == nil {
+			return false
+		}
+		fields, err := hold.Fields(&drift.Observed{Unstructured: extra.Got, ID: extra.ID})
+		return err == nil && len(fields) == 0
+	}
+	return false
+}
