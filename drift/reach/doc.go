@@ -20,7 +20,8 @@
 //     a rule asks for a part of the pods' range, source ports, Services without endpoints, host endpoints. Ports are
 //     kept as "may be allowed" and "may be denied"; only what is in one of the two is certain.
 //   - A malformed policy is a Problem with its file and line, and makes unknown whatever it may concern. That holds for
-//     what the API server would accept and Calico would drop or read as matching everything as well.
+//     what the API server would accept and Calico would drop or read as matching everything as well, for one that is
+//     defined twice, for the policies of a malformed tier, and for those that could not be read at all (Config.Unread).
 //   - An object in both of Calico's API groups counts once.
 //
 // # Never

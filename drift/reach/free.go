@@ -29,7 +29,7 @@ func (f *freePod) holds(e *expression) truth {
 	note := func(t truth) {
 		held, failed = held || t != no, failed || t != yes
 	}
-	for _, name := range f.world.sortedNamespaces() {
+	for _, name := range f.world.Namespaces() {
 		if !f.match(name) {
 			continue
 		}

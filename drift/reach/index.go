@@ -89,6 +89,9 @@ func (w *World) build() {
 			w.addPolicy(it.policy)
 		}
 	}
+	for _, u := range w.config.Unread {
+		w.addPolicy(u.policy())
+	}
 }
 
 // spaceOf returns the addresses of prefixes; every address if there are none.
@@ -121,7 +124,7 @@ func (w *World) addEndpoints(found []*Endpoint) {
 		found = append(found, &Endpoint{
 			Ref:       Ref{Kind: "Workload", Namespace: named.Namespace, Name: named.Name},
 			Namespace: named.Namespace, Name: named.Name, labels: ownLabels(named.Labels), account: cmp.Or(named.ServiceAccount, "default"),
-			portsKnown: false,
+			Origin: named.Origin, portsKnown: false,
 		})
 	}
 	for _, e := range withoutTemplates(found) {

@@ -9,7 +9,7 @@ import (
 type program struct {
 	dir    Direction
 	stages []stage
-	broken []*policy // malformed policies that may concern the endpoint
+	broken []*policy // policies that may concern the endpoint and of which it is not known what they do
 }
 
 type stage struct {
@@ -43,7 +43,7 @@ func (w *World) programOf(e *Endpoint, dir Direction) *program {
 			if t == no {
 				continue
 			}
-			if p.broken != nil {
+			if w.doubt(p) != "" {
 				pr.broken = append(pr.broken, p)
 				continue
 			}
@@ -125,7 +125,7 @@ func (w *World) judge(pr *program, self, peer end, universe Ports, record func(s
 	j := judgement{w: w, dir: pr.dir, self: self, peer: peer, record: record}
 	if len(pr.broken) > 0 {
 		for _, p := range pr.broken {
-			record(step{action: Deny, ports: universe, policy: p, unknown: "malformed: " + p.broken.Field + ": " + p.broken.Message})
+			record(step{action: Deny, ports: universe, policy: p, unknown: w.doubt(p)})
 		}
 		return outcome{universe, universe}
 	}

@@ -98,8 +98,9 @@ func (w *World) instances(p Peer, pr *program) []*Endpoint {
 	return out
 }
 
-// sortedNamespaces returns every namespace that is known, by an object or by a workload in it.
-func (w *World) sortedNamespaces() []string {
+// Namespaces returns every namespace that is known, by an object or by a workload in it, sorted. "" is among them where a
+// workload stands for those of namespaces that are not known.
+func (w *World) Namespaces() []string {
 	names := sortedKeys(w.namespaces)
 	for name := range w.byNamespace {
 		if _, ok := w.namespaces[name]; !ok {

@@ -46,6 +46,7 @@ type policy struct {
 	tieKey  string
 	staged  bool
 	broken  *Problem    // the policy cannot be read: what it does is unknown
+	unread  string      // why policies are unknown that this one stands for; "" for a policy of its own
 	flaw    *fieldError // Calico reads the policy otherwise than it is meant; the model reads it as Calico does
 	hosts   string      // why the policy concerns host endpoints or forwarded traffic; "" if it does not
 	notPods bool        // doNotTrack and preDNAT: no pod is ever its subject
@@ -181,6 +182,7 @@ type tier struct {
 	ref    Ref
 	origin Origin
 	real   bool // there is a Tier object, or Calico makes one itself
+	broken bool // the object cannot be read: it is not known when the tier is asked and how it ends
 }
 
 // less orders tiers: those that exist first, then by order and name.

@@ -74,7 +74,8 @@ func PortRange(protocol string, lo, hi uint16) (Ports, error) {
 func ICMP(icmpType uint8, code *uint8) Ports { return icmpSet(baseICMP, icmpType, code) }
 
 // ParsePorts reads "5432/TCP", a range as "8000-8080/TCP", a bare number as "443" (TCP, as in a Kubernetes
-// NetworkPolicy), a whole protocol as "TCP" or "ICMP", another IP protocol as "47/proto", and "*" or "" as everything.
+// NetworkPolicy), a whole protocol as "TCP" or "ICMP", an ICMP type as "8/ICMP" and one of its codes as "3.4/ICMP", another
+// IP protocol as "47/proto", and "*" or "" as everything.
 func ParsePorts(text string) (Ports, error) {
 	if text == "" || text == "*" {
 		return AllPorts(), nil
@@ -89,6 +90,9 @@ func ParsePorts(text string) (Ports, error) {
 	if protocol == "proto" {
 		return Protocol(number)
 	}
+	if code, err := protocolNumber(protocol); err == nil && (code == numberICMP || code == numberICMPv6) {
+		return parseICMP(code, number)
+	}
 	first, last, isRange := strings.Cut(number, "-")
 	if !isRange {
 		last = first
@@ -102,6 +106,28 @@ func ParsePorts(text string) (Ports, error) {
 		return Ports{}, fmt.Errorf("port %q is not a number from 0 to 65535", last)
 	}
 	return PortRange(protocol, uint16(lo), uint16(hi))
+}
+
+// parseICMP reads a type, or a type and a code with a dot between them.
+func parseICMP(protocol uint8, text string) (Ports, error) {
+	base := uint32(baseICMP)
+	if protocol == numberICMPv6 {
+		base = baseICMPv6
+	}
+	first, last, hasCode := strings.Cut(text, ".")
+	icmpType, err := strconv.ParseUint(first, 10, 8)
+	if err != nil {
+		return Ports{}, fmt.Errorf("ICMP type %q is not a number from 0 to 255", first)
+	}
+	if !hasCode {
+		return icmpSet(base, uint8(icmpType), nil), nil
+	}
+	number, err := strconv.ParseUint(last, 10, 8)
+	if err != nil {
+		return Ports{}, fmt.Errorf("ICMP code %q is not a number from 0 to 255", last)
+	}
+	code := uint8(number)
+	return icmpSet(base, uint8(icmpType), &code), nil
 }
 
 func protocolNumber(name string) (uint8, error) {

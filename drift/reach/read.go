@@ -55,17 +55,16 @@ func (rd *reader) read(o Object) *item {
 	h, headErr := readHeader(root)
 	it := &item{key: h.ref(), origin: o.Origin, crd: h.group == groupCalicoCRD}
 	if err = errors.Join(err, headErr); err != nil {
+		h.placed()
+		it.key = h.ref()
 		it.problem = &Problem{Object: it.key, Origin: o.Origin, Message: err.Error()}
+		it.policy = headless(h, o.Origin, err)
 		return it
 	}
 	if it.crd {
 		storedLabels(&h)
 	}
-	if clusterScoped[h.kind] {
-		h.namespace = ""
-	} else if h.namespace == "" {
-		h.namespace = "default"
-	}
+	h.placed()
 	it.key = h.ref()
 	known, fail := rd.fill(it, h, root)
 	if !known {
@@ -75,6 +74,15 @@ func (rd *reader) read(o Object) *item {
 		it.problem = &Problem{it.key, o.Origin, fail.field, fail.message, fail.hint}
 	}
 	return it
+}
+
+// placed gives the header the namespace that the API server would.
+func (h *header) placed() {
+	if clusterScoped[h.kind] {
+		h.namespace = ""
+	} else if h.namespace == "" {
+		h.namespace = "default"
+	}
 }
 
 // clusterScoped are the kinds without a namespace; the API server ignores one that is written.
@@ -249,7 +257,9 @@ var mirrors = []string{"knp.default.", "kanp.adminnetworkpolicy.", "kbanp.baseli
 func (rd *reader) fillCalico(it *item, h header, root map[string]any) (bool, *fieldError) {
 	switch h.kind {
 	case "Tier":
-		return true, fillTier(it, h, root)
+		fail := fillTier(it, h, root)
+		it.tier.broken = fail != nil
+		return true, fail
 	case "NetworkSet", "GlobalNetworkSet":
 		return true, fillSet(it, h, root)
 	case "HostEndpoint":

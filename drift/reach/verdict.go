@@ -75,6 +75,10 @@ func (r Reason) String() string {
 // reasonOf turns a step of the evaluation into a reason.
 func reasonOf(dir Direction, s step, example string) Reason {
 	r := Reason{Direction: dir, Action: s.action, Ports: s.ports, Text: s.unknown, Unknown: s.unknown != "", Example: example}
+	if s.policy != nil && s.policy.unread != "" {
+		r.Origin = s.policy.origin
+		return r
+	}
 	if s.policy != nil {
 		r.Policy, r.Tier, r.Origin = s.policy.ref, s.policy.tier, s.policy.origin
 	}

@@ -98,7 +98,7 @@ func (w *World) imply(wit witness, match func(string) bool) []*Endpoint {
 		e.view = &podLabels{e, ns, inherited{name: account, known: w.config.WholeWorld}}
 		out = append(out, e)
 	}
-	for _, known := range w.sortedNamespaces() {
+	for _, known := range w.Namespaces() {
 		if (name == "" || name == known) && match(known) && fits(w.inheritedOf(known), of) {
 			add(w.inheritedOf(known))
 		}

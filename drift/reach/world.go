@@ -15,6 +15,8 @@ type Config struct {
 	// Objects are namespaces, workloads, service accounts, Services, EndpointSlices, nodes and policies, in any order.
 	// Objects of other kinds are ignored. An object that is given in both of Calico's API groups counts once.
 	Objects []Object
+	// Unread are policies that are missing from Objects and should be among them.
+	Unread []Unread
 	// Workloads are named without an object, such as those of a PolicyTest: their labels are known, their container
 	// ports are not.
 	Workloads []Workload
@@ -45,6 +47,7 @@ type Workload struct {
 	Namespace, Name string
 	Labels          map[string]string
 	ServiceAccount  string // "" is default
+	Origin          Origin // where it is named
 }
 
 // objectKey tells the two stored forms of one Calico object apart.
@@ -105,7 +108,7 @@ func prefixedNames(version string) (bool, error) {
 }
 
 // double notes that an object is given twice and returns the one that counts: that of the first place, so that the
-// order of the input does not matter.
+// order of the input does not matter. Of a policy it is not known which of the two holds.
 func (w *World) double(a, b *item) *item {
 	if cmp.Or(cmp.Compare(a.origin.File, b.origin.File), cmp.Compare(a.origin.Line, b.origin.Line)) > 0 {
 		a, b = b, a
@@ -113,6 +116,11 @@ func (w *World) double(a, b *item) *item {
 	w.doubles = append(w.doubles, &Problem{
 		Object: b.key, Origin: b.origin, Message: "is defined twice; the other is at " + a.origin.String(), Hint: "keep one of them",
 	})
+	if a.policy != nil {
+		unsure := *a.policy
+		unsure.brokenIf(fault("", "keep one of them", "is defined twice"))
+		a.policy = &unsure
+	}
 	return a
 }
 
