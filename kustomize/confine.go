@@ -125,6 +125,12 @@ func describeKind(gvk schema.GroupVersionKind) string {
 // reserved are the namespaces that no tenant can have, besides Ringfence's own.
 var reserved = []string{"kube-*", "default", "calico-*", "tigera-*"}
 
+// MayFence reports whether a namespace can be a tenant's by its name, whatever the layout says of it.
+func MayFence(namespace string) bool {
+	c := Config{Namespaces: []string{"*"}, OwnNamespace: DefaultOwnNamespace}
+	return c.mayFence(namespace) == nil
+}
+
 // mayFence says why a namespace can be no tenant's.
 func (c *Config) mayFence(namespace string) *refused {
 	if errs := validation.IsDNS1123Label(namespace); len(errs) > 0 {

@@ -33,8 +33,10 @@ func Plain(fsys fs.FS, limits Limits) ([]Object, []Problem, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
+		case entry.IsDir():
 			return nil
+		case entry.Type()&fs.ModeSymlink == 0 && !slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
+			return nil // a link may lead to a folder of manifests, whatever its name
 		}
 		found, faults := t.plainFile(name)
 		objects, problems = append(objects, found...), append(problems, faults...)

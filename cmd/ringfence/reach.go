@@ -5,18 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net/netip"
-	"slices"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/dynamic"
 
-	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/world"
 	"github.com/ringfence/ringfence/drift/reach"
-	"github.com/ringfence/ringfence/kustomize"
-	"github.com/ringfence/ringfence/sources"
 )
 
 // reachRequest is what was asked for.
@@ -30,6 +23,7 @@ type reachRequest struct {
 	expand        bool
 	pending       bool
 	podCIDRs      []string
+	nodeCIDRs     []string
 	calicoVersion string
 	cluster       *connection
 	output        *format
@@ -54,10 +48,11 @@ NAMESPACE/WORKLOAD, WORKLOAD with --tenant, NAMESPACE/key=value,key=value for a 
 these labels, an address or CIDR, internet (every address outside the special ranges),
 anyone (every pod and address), cluster (every pod outside the other end's namespace) or
 other-tenants. The own policies of the last three count as allow-all. --port is 5432/TCP,
-a range as 8000-8080/UDP, or a protocol as ICMP; without one every port is meant.
+a range as 8000-8080/UDP, an ICMP type as 8/ICMP, or a whole protocol; without one
+everything is meant.
 
-Exit codes: 0 allowed, or printed; 1 denied, also in part; 2 unknown, or something
-cannot be read. What is wrong with policies goes to stderr.`,
+Exit codes: 0 allowed, or printed; 1 denied, also in part; 2 unknown, or something that
+may matter to what was asked cannot be read. What is wrong with policies goes to stderr.`,
 		Args: arguments("DIR"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
@@ -69,10 +64,11 @@ cannot be read. What is wrong with policies goes to stderr.`,
 	flags.StringArrayVar(&r.tenants, "tenant", nil, "only connections of this tenant, by the name of its namespace (repeatable)")
 	flags.StringVar(&r.question.From, "from", "", "one question: who")
 	flags.StringVar(&r.question.To, "to", "", "one question: whom")
-	flags.StringArrayVar(&r.ports, "port", nil, "one question: on which port, as 5432/TCP (repeatable; default: every one)")
+	flags.StringSliceVar(&r.ports, "port", nil, "one question: on which port, as 5432/TCP (repeatable; default: every one)")
 	flags.BoolVar(&r.expand, "expand", false, "list the members of groups")
 	flags.BoolVar(&r.pending, "pending", false, "evaluate staged policies as if they were enforced")
 	flags.StringArrayVar(&r.podCIDRs, "pod-cidr", nil, "range of pod addresses (repeatable; default: network.podCIDRs of ringfence.yaml, or the live IP pools)")
+	flags.StringArrayVar(&r.nodeCIDRs, "node-cidr", nil, "range of nodes' addresses (repeatable; default: network.nodeCIDRs of ringfence.yaml)")
 	flags.StringVar(&r.calicoVersion, "calico-version", "", "Calico version whose semantics hold, as 3.31 (default: network.calicoVersion, or the live one)")
 	r.output = outputFlag(cmd, "text", "json", "svg", "mermaid")
 	must(cmd.RegisterFlagCompletionFunc("tenant", completeTenant))
@@ -108,128 +104,24 @@ func (r *reachRequest) complete(cmd *cobra.Command, args []string) error {
 }
 
 func (r *reachRequest) run(ctx context.Context, stdout, stderr io.Writer) error {
-	w, unreadable, err := r.world(ctx, stderr)
+	ports, err := r.portsAsked()
 	if err != nil {
 		return err
 	}
-	problems := w.Problems()
-	for _, p := range problems {
+	w, err := r.world(ctx, stderr)
+	if err != nil {
+		return err
+	}
+	for _, p := range w.Problems() {
 		fmt.Fprintln(stderr, p.Error())
 	}
 	for _, gap := range w.Gaps {
-		fmt.Fprintf(stderr, "not the whole picture: %s\n", gap)
+		fmt.Fprintf(stderr, "not the whole picture: %s\n", gap.Text)
 	}
 	if r.asked {
-		return r.decide(w, unreadable, stdout)
+		return r.decide(w, ports, stdout)
 	}
-	if err := r.print(w, stdout); err != nil {
-		return err
-	}
-	if unreadable || len(problems) > 0 {
-		return &exitError{code: exitUnknown}
-	}
-	return nil
-}
-
-// world makes the world that is asked about. unreadable says that something that may decide any question is missing.
-func (r *reachRequest) world(ctx context.Context, stderr io.Writer) (w *world.World, unreadable bool, err error) {
-	if r.live {
-		return r.liveWorld(ctx)
-	}
-	snapshot, err := sources.Folder(r.dir)
-	if err != nil {
-		return nil, false, err
-	}
-	files := snapshot.FS()
-	repository, err := config.ReadRepository(files)
-	if err != nil {
-		return nil, false, err
-	}
-	options, err := r.options(repository.Network)
-	if err != nil {
-		return nil, false, err
-	}
-	isRepository, err := hasKustomizations(files)
-	if err != nil {
-		return nil, false, err
-	}
-	var problems []kustomize.Problem
-	if isRepository {
-		rendering, err := renderFolder(ctx, r.dir)
-		if err != nil {
-			return nil, false, err
-		}
-		all := everything(rendering)
-		problems = all.problems
-		if w, err = world.OfRendering(rendering, repository.Layout, options); err != nil {
-			return nil, false, err
-		}
-		for _, tenant := range r.tenants {
-			if !slices.Contains(w.Tenants, tenant) {
-				return nil, false, unknownTenant(rendering, tenant)
-			}
-		}
-	} else if w, problems, err = world.OfFolder(files, repository.Kustomize().Limits, options); err != nil {
-		return nil, false, err
-	}
-	for _, p := range problems {
-		fmt.Fprintln(stderr, p.Error())
-	}
-	return w, len(problems) > 0, nil
-}
-
-func (r *reachRequest) options(network config.Network) (world.Options, error) {
-	for i, text := range r.podCIDRs {
-		cidr, err := netip.ParsePrefix(text)
-		if err != nil {
-			return world.Options{}, fmt.Errorf("--pod-cidr %s: %w", text, err)
-		}
-		if i == 0 {
-			network.PodCIDRs = nil
-		}
-		network.PodCIDRs = append(network.PodCIDRs, cidr)
-	}
-	if r.calicoVersion != "" {
-		network.CalicoVersion = r.calicoVersion
-	}
-	return world.Options{Network: network, Pending: r.pending}, nil
-}
-
-func (r *reachRequest) liveWorld(ctx context.Context) (*world.World, bool, error) {
-	options, err := r.options(config.DefaultRepository().Network)
-	if err != nil {
-		return nil, false, err
-	}
-	restConfig, err := r.cluster.rest()
-	if err != nil {
-		return nil, false, err
-	}
-	silenceClient()
-	restConfig.QPS = -1 // one LIST for each kind: the API server's own fairness is enough
-	client, err := dynamic.NewForConfig(restConfig)
-	if err != nil {
-		return nil, false, fmt.Errorf("reaching the API server: %w", err)
-	}
-	return world.OfCluster(ctx, client, options, len(r.podCIDRs) > 0)
-}
-
-// hasKustomizations tells a policy repository from a plain folder of manifests.
-func hasKustomizations(files fs.FS) (found bool, err error) {
-	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case name == config.RepositoryFile,
-			slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, entry.Name()) && !entry.IsDir():
-			found = true
-			return fs.SkipAll
-		}
-		return nil
-	})
-	if err != nil {
-		return false, fmt.Errorf("looking for kustomizations: %w", err)
-	}
-	return found, nil
+	return r.print(w, stdout)
 }
 
 // portsAsked joins the --port flags.

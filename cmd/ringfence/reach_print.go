@@ -19,6 +19,36 @@ func (r *reachRequest) print(w *world.World, out io.Writer) error {
 		about = w.Tenants // what goes on between the others is no tenant's, and a lot
 	}
 	report.Connections, report.Unknown = ofTenants(report.Connections, about), ofTenants(report.Unknown, about)
+	w.Explain(report.Unknown)
+	if err := r.write(w, report, out); err != nil {
+		return err
+	}
+	if w.Concerns(r.concerned(report.Unknown)...) {
+		return &exitError{code: exitUnknown}
+	}
+	return nil
+}
+
+// concerned returns the namespaces that were asked about, and those of what is unknown about them; none means all.
+func (r *reachRequest) concerned(unknown []reach.Connection) []string {
+	out := slices.Clone(r.tenants)
+	if len(out) == 0 {
+		return nil
+	}
+	for _, c := range unknown {
+		for _, place := range []reach.Place{c.From, c.To} {
+			if place.Any == "pod" {
+				return nil
+			}
+			if place.Namespace != "" {
+				out = append(out, place.Namespace)
+			}
+		}
+	}
+	return out
+}
+
+func (r *reachRequest) write(w *world.World, report reach.Report, out io.Writer) error {
 	if r.output.value == "json" {
 		return writeJSON(out, report)
 	}
@@ -39,10 +69,10 @@ func ofTenants(list []reach.Connection, tenants []string) []reach.Connection {
 	if len(tenants) == 0 {
 		return list
 	}
-	out := []reach.Connection{}
+	out, is := []reach.Connection{}, setOf(tenants)
 	for _, c := range list {
 		for _, place := range []reach.Place{c.From, c.To} {
-			if place.Any == "pod" || slices.Contains(tenants, place.Namespace) {
+			if place.Any == "pod" || is[place.Namespace] {
 				out = append(out, c)
 				break
 			}
@@ -60,7 +90,16 @@ func (r *reachRequest) inner(w *world.World) func(string) bool {
 	if len(about) == 0 {
 		return nil
 	}
-	return func(namespace string) bool { return slices.Contains(about, namespace) }
+	is := setOf(about)
+	return func(namespace string) bool { return is[namespace] }
+}
+
+func setOf(names []string) map[string]bool {
+	out := make(map[string]bool, len(names))
+	for _, name := range names {
+		out[name] = true
+	}
+	return out
 }
 
 // writeConnections writes a report for people, by the namespace that is reached.
@@ -82,15 +121,24 @@ func writeConnections(out io.Writer, report reach.Report) error {
 		}
 		fmt.Fprintf(&b, "  %s\n", c)
 	}
-	if len(report.Unknown) > 0 {
-		fmt.Fprintf(&b, "\nunknown (%s):\n", report.Unknown[0].Reason)
-		for _, c := range report.Unknown {
-			c.Reason = ""
-			fmt.Fprintf(&b, "  %s\n", c)
-		}
-	}
+	writeUnknown(&b, report.Unknown)
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// writeUnknown adds a section for each reason why connections are unknown.
+func writeUnknown(b *strings.Builder, unknown []reach.Connection) {
+	byReason := slices.Clone(unknown)
+	slices.SortStableFunc(byReason, func(x, y reach.Connection) int { return strings.Compare(x.Reason, y.Reason) })
+	reason := ""
+	for _, c := range byReason {
+		if c.Reason != reason {
+			reason = c.Reason
+			fmt.Fprintf(b, "\nunknown: %s\n", reason)
+		}
+		c.Reason = ""
+		fmt.Fprintf(b, "  %s\n", c)
+	}
 }
 
 // target names where a connection leads, for a heading.
@@ -107,24 +155,12 @@ func target(p reach.Place) string {
 }
 
 // decide answers one question.
-func (r *reachRequest) decide(w *world.World, unreadable bool, out io.Writer) error {
-	ports, err := r.portsAsked()
+func (r *reachRequest) decide(w *world.World, ports reach.Ports, out io.Writer) error {
+	asked, err := w.Ask(r.question, ports)
 	if err != nil {
 		return err
 	}
-	from, to, err := w.Peers(r.question)
-	if err != nil {
-		return err
-	}
-	verdict, err := w.Decide(from, to, ports)
-	if err != nil {
-		return err
-	}
-	if unreadable {
-		verdict.Outcome = reach.Unknown
-		verdict.Reasons = append(verdict.Reasons, reach.Reason{Unknown: true, Text: "something that may decide it cannot be read: see the errors"})
-	}
-	answer := answerOf(from, to, ports, verdict)
+	answer := answerOf(asked, ports)
 	if r.output.value == "json" {
 		err = writeJSON(out, answer)
 	} else {
@@ -133,7 +169,7 @@ func (r *reachRequest) decide(w *world.World, unreadable bool, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	switch verdict.Outcome {
+	switch asked.Outcome {
 	case reach.Allowed:
 		return nil
 	case reach.Unknown:
@@ -180,9 +216,9 @@ type policyJSON struct {
 	Name      string `json:"name"`
 }
 
-func answerOf(from, to reach.Peer, ports reach.Ports, v reach.Verdict) answer {
+func answerOf(v world.Answer, ports reach.Ports) answer {
 	a := answer{
-		Verdict: v.Outcome.String(), From: from.String(), To: to.String(), Ports: ports.Rows(),
+		Verdict: v.Outcome.String(), From: v.From.String(), To: v.To.String(), Ports: ports.Rows(),
 		Allowed: v.Allowed.Rows(), Denied: v.Denied.Rows(), Unknown: v.Unknown.Rows(), Reasons: []reasonJSON{},
 		asked: ports.String(), reasons: v.Reasons,
 	}

@@ -55,3 +55,21 @@ func TestDifferenceInWords(t *testing.T) {
 	require.Contains(t, got, "any pod of any other namespace → caas-00000/app=postgres everything")
 	require.Contains(t, d.String(), "+ any address → caas-00000/app=postgres everything\n")
 }
+
+// Policies of the whole cluster judge the pods of namespaces that nothing names, too.
+func TestGlobalPoliciesJudgePodsOfAnyNamespace(t *testing.T) {
+	metadata := Object{Content: dict{
+		"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy", "metadata": dict{"name": "metadata"}, "spec": dict{
+			"order": int64(1), "types": []any{"Egress"}, "egress": []any{
+				dict{"action": "Deny", "destination": dict{"nets": []any{"169.254.169.254/32"}}}, dict{"action": "Allow"},
+			},
+		},
+	}}
+	report := exampleNamespace(t, metadata).Report(false)
+	got := lines(Gather(report.Connections))
+	require.Contains(t, got, "any pod of any namespace → any address but 169.254.169.254/32 everything")
+	for _, line := range got {
+		require.NotContains(t, line, "→ any address everything")
+	}
+	require.Empty(t, report.Unknown)
+}

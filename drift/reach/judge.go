@@ -31,10 +31,11 @@ func (w *World) programOf(e *Endpoint, dir Direction) *program {
 		return pr
 	}
 	byTier := map[string]*stage{}
-	for _, namespace := range []string{"", e.Namespace} {
-		if namespace == "" && e.Namespace == "" {
-			continue
-		}
+	namespaces := []string{"", e.Namespace}
+	if e.Namespace == "" {
+		namespaces = namespaces[:1]
+	}
+	for _, namespace := range namespaces {
 		for _, p := range w.policies[namespace] {
 			if !p.applies[dir] {
 				continue

@@ -1,11 +1,16 @@
 package reach
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Unread says that there are policies, or may be, that could not be read: whatever they may concern is unknown.
 type Unread struct {
 	// Namespace is the one that they are in; "" where they may be anywhere, or concern everything.
 	Namespace string
+	// Except are the namespaces that they are surely not in, where Namespace is "".
+	Except []string
 	// Origin is where they would have been read; zero where that says nothing.
 	Origin Origin
 	// Reason says why they could not be, in a sentence without a capital and a stop.
@@ -16,6 +21,9 @@ type Unread struct {
 func (u Unread) policy() *policy {
 	p := &policy{ref: Ref{Namespace: u.Namespace}, origin: u.Origin, unread: cmp.Or(u.Reason, "policies could not be read")}
 	p.brokenIf(fault("", "", "%s", p.unread))
+	if u.Namespace == "" && len(u.Except) > 0 {
+		p.subject = newClause("", &expression{op: opNotIn, key: labelNamespace, values: slices.Compact(slices.Sorted(slices.Values(u.Except)))})
+	}
 	return p
 }
 

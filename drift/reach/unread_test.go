@@ -43,7 +43,7 @@ func decided(t *testing.T, w *World, from, to string) Verdict {
 
 // What could not be read makes unknown what it may concern, and nothing else; and it is said why.
 func TestUnread(t *testing.T) {
-	w, err := New(Config{Objects: twoByTwo(), WholeWorld: true, Unread: []Unread{{"a", Origin{File: "overlays/a"}, "overlay overlays/a is refused"}}})
+	w, err := New(Config{Objects: twoByTwo(), WholeWorld: true, Unread: []Unread{{Namespace: "a", Origin: Origin{File: "overlays/a"}, Reason: "overlay overlays/a is refused"}}})
 	require.NoError(t, err)
 	require.Empty(t, w.Problems())
 	v := decided(t, w, "a/web", "a/db")
@@ -63,6 +63,11 @@ func TestUnread(t *testing.T) {
 	w, err = New(Config{Objects: twoByTwo(), WholeWorld: true, Unread: []Unread{{}}})
 	require.NoError(t, err)
 	require.Equal(t, Unknown, decided(t, w, "b/web", "b/db").Outcome)
+
+	w, err = New(Config{Objects: twoByTwo(), WholeWorld: true, Unread: []Unread{{Except: []string{"b"}}}})
+	require.NoError(t, err)
+	require.Equal(t, Unknown, decided(t, w, "a/web", "a/db").Outcome)
+	require.Equal(t, Allowed, decided(t, w, "b/web", "b/db").Outcome)
 }
 
 // Policies that are wrong in ways that only their surroundings show make unknown what they concern: one that is defined twice, one with a

@@ -53,9 +53,9 @@ func (r Reason) String() string {
 	case r.Policy == (Ref{}):
 		b.WriteString(r.Text)
 	case r.Field == "":
-		fmt.Fprintf(&b, "%s by the end of tier %s: no rule of %s matches", strings.ToLower(r.Action.String()), r.Tier, r.Policy)
+		fmt.Fprintf(&b, "%s by the end of tier %s: no rule of %s matches", r.verb(), r.Tier, r.Policy)
 	default:
-		fmt.Fprintf(&b, "%s by %s %s", strings.ToLower(r.Action.String()), r.Policy, r.Field)
+		fmt.Fprintf(&b, "%s by %s %s", r.verb(), r.Policy, r.Field)
 	}
 	if at := r.Origin.String(); at != "" {
 		fmt.Fprintf(&b, " (%s)", at)
@@ -70,6 +70,18 @@ func (r Reason) String() string {
 		fmt.Fprintf(&b, " [%s]", r.Example)
 	}
 	return b.String()
+}
+
+// verb says what was decided, and how surely.
+func (r Reason) verb() string {
+	action := strings.ToLower(r.Action.String())
+	switch {
+	case r.Unknown && r.Field == "spec": // of a policy that cannot be read
+		return "unknown"
+	case r.Unknown:
+		return "perhaps " + action
+	}
+	return action
 }
 
 // reasonOf turns a step of the evaluation into a reason.

@@ -45,7 +45,7 @@ func (w *World) sample(from, to Place) (source, destination Peer, ok bool) {
 	sources, destinations := w.membersOf(from), w.membersOf(to)
 	for _, s := range sources {
 		for _, d := range destinations {
-			if s == nil || s != d {
+			if s == nil || s != d || !s.single {
 				return sampled(from, s), sampled(to, d), true
 			}
 		}

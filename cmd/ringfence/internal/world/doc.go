@@ -1,14 +1,17 @@
 // Package world turns what Ringfence reads (a rendered policy repository, a plain folder of manifests, a live cluster)
 // into a world of package reach, and the peers that people write into its questions.
 //
-// It guarantees that nothing is left out in silence: what could not be read is in [World.Gaps] or an error, and the
-// questions that it may concern are answered with unknown.
+// It guarantees that nothing is left out in silence: what could not be read is in [World.Gaps] or an error, and what it
+// may decide is unknown. That holds for overlays that are refused, files that cannot be read, policies of other APIs in a
+// folder, and kinds that a cluster serves and does not show.
 //
-// It never reads flags, files or the environment itself, and never prints.
+// It never reads flags, files or the environment itself, never prints, and never writes to a cluster (but for asking what
+// it may read).
 //
-// Limitations: where a repository renders for some tenants only, the others are missing from the world, which
-// [World.Gaps] says. A workload of a repository is known by what policy tests name and policies' selectors imply, since
-// workloads are not in it.
+// Limitations: a workload of a repository is known by what policy tests name and policies' selectors imply, since
+// workloads are not in it. Of a live cluster, policies of other engines' APIs (Cilium's, say) are not looked for. Which
+// namespaces are tenants' is known by the layout of a repository; elsewhere every namespace that may be one by its name
+// counts as one.
 //
 // Rejected: reading workloads from charts or Git branches beside the policy repository (they are somebody else's, and
 // differ from what runs).

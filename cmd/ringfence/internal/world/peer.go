@@ -15,7 +15,7 @@ var nameLabels = []string{"app.kubernetes.io/name", "app", "k8s-app", "name"}
 // groups are the peers that stand for many.
 var groups = []string{"internet", "anyone", "cluster", "other-tenants"}
 
-// Question is two peers as people write them; see Peer for the forms.
+// Question is two peers as people write them; see [World.Peers] for the forms.
 type Question struct {
 	From, To string
 	// Tenant is the namespace that a peer without one is in; "" if there is none.
@@ -31,6 +31,36 @@ func (w *World) Peers(q Question) (from, to reach.Peer, err error) {
 	from, errFrom := w.peer(q.From, q.Tenant, namespaceOf(q.To, q.Tenant))
 	to, errTo := w.peer(q.To, q.Tenant, namespaceOf(q.From, q.Tenant))
 	return from, to, errors.Join(errFrom, errTo)
+}
+
+// Answer is the verdict about a question.
+type Answer struct {
+	// From and To are the two ends as they were understood.
+	From, To reach.Peer
+	reach.Verdict
+}
+
+// Ask answers one question. What is missing from the world and what is wrong with it makes the answer unknown where it
+// may matter: policies by what they may judge, other objects by the namespaces of the two ends. The error is that of a
+// question that cannot be asked.
+func (w *World) Ask(q Question, ports reach.Ports) (Answer, error) {
+	from, to, err := w.Peers(q)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{From: from, To: to}
+	if a.Verdict, err = w.Decide(from, to, ports); err != nil {
+		return Answer{}, err
+	}
+	ends := []string{namespaceOf(q.From, q.Tenant), namespaceOf(q.To, q.Tenant)}
+	many := slices.Contains(groups[1:], q.From) || slices.Contains(groups[1:], q.To)
+	for _, p := range w.Problems() {
+		if !isPolicy(p.Object.Kind) && p.Object.Kind != "Tier" && (many || concerns(p, ends)) {
+			a.Outcome = reach.Unknown
+			a.Reasons = append(a.Reasons, reach.Reason{Unknown: true, Origin: p.Origin, Text: "unknown: " + p.Object.String() + " is not as it seems: " + p.Message})
+		}
+	}
+	return a, nil
 }
 
 // namespaceOf returns the namespace of a workload as it is written, "" for other peers.

@@ -105,9 +105,70 @@ func TestGaps(t *testing.T) {
 	files["overlays/c/kustomization.yaml"] = file("resources: [../../base]\n")
 	w, err := OfRendering(rendered(t, files), config.DefaultRepository().Layout, Options{})
 	require.NoError(t, err)
-	require.Len(t, w.Gaps, 2)
-	assert.Contains(t, w.Gaps[0], "overlays/b")
-	assert.Contains(t, w.Gaps[1], "overlays/c")
+	require.Equal(t, []Gap{
+		{Text: "overlay overlays/b is refused", Namespace: "b"},
+		{Text: "overlay overlays/c is refused, and it is not known whose it is", Unclaimed: true},
+	}, w.Gaps)
+	require.Equal(t, []string{"a", "b"}, w.Tenants)
+	for _, tt := range []struct {
+		namespaces []string
+		concerned  bool
+	}{
+		{nil, true},
+		{[]string{"a"}, false},
+		{[]string{"b"}, true},
+		{[]string{"a", "b"}, true},
+		{[]string{"c"}, true},
+		{[]string{"a", "c"}, true},
+	} {
+		assert.Equal(t, tt.concerned, w.Concerns(tt.namespaces...), tt.namespaces)
+	}
+	for question, want := range map[Question]reach.Outcome{
+		{From: "a/front", To: "a/database"}:      reach.Partial,
+		{From: "b/app=front", To: "b/app=db"}:    reach.Unknown,
+		{From: "c/app=front", To: "c/app=db"}:    reach.Unknown,
+		{From: "b/app=front", To: "a/database"}:  reach.Denied,
+		{From: "a/front", To: "kube-system/dns"}: reach.Denied,
+	} {
+		answer, err := w.Ask(question, reach.AllPorts())
+		require.NoError(t, err)
+		assert.Equal(t, want, answer.Outcome, "%+v: %v", question, answer.Reasons)
+	}
+}
+
+// A pod that is not what it seems makes unknown what concerns its namespace; so does a policy of an API that is not understood.
+func TestAskDoubts(t *testing.T) {
+	world := func(namespace string) string {
+		return "{apiVersion: v1, kind: Namespace, metadata: {name: " + namespace + "}}\n---\n" +
+			"{apiVersion: v1, kind: Pod, metadata: {name: one, namespace: " + namespace + "}, spec: {containers: []}}\n---\n" +
+			"{apiVersion: v1, kind: Pod, metadata: {name: two, namespace: " + namespace + "}, spec: {containers: []}}\n---\n"
+	}
+	for name, text := range map[string]string{
+		"a label that is no text":  "{apiVersion: v1, kind: Pod, metadata: {name: three, namespace: a, labels: {x: 1}}, spec: {containers: []}}\n",
+		"a namespace twice":        "{apiVersion: v1, kind: Namespace, metadata: {name: a, labels: {x: y}}}\n",
+		"a policy of another kind": "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: x, namespace: a}, spec: {}}\n",
+		"a policy of old":          "{apiVersion: extensions/v1beta1, kind: NetworkPolicy, metadata: {name: x, namespace: a}, spec: {}}\n",
+	} {
+		w, problems, err := OfFolder(fstest.MapFS{"all.yaml": file(world("a") + world("b") + text)}, kustomize.Limits{}, Options{})
+		require.NoError(t, err)
+		require.Empty(t, problems)
+		assert.True(t, w.Concerns("a"), name)
+		assert.False(t, w.Concerns("b"), name)
+		for question, want := range map[Question]reach.Outcome{
+			{From: "a/one", To: "a/two"}:   reach.Unknown,
+			{From: "b/one", To: "a/two"}:   reach.Unknown,
+			{From: "cluster", To: "b/one"}: reach.Unknown,
+			{From: "b/one", To: "b/two"}:   reach.Allowed,
+			{From: "b/one", To: "1.1.1.1"}: reach.Allowed,
+		} {
+			if question.From == "cluster" && w.Gaps != nil {
+				want = reach.Allowed // the others' own policies do not count
+			}
+			answer, err := w.Ask(question, reach.AllPorts())
+			require.NoError(t, err)
+			assert.Equal(t, want, answer.Outcome, "%s: %+v: %v", name, question, answer.Reasons)
+		}
+	}
 }
 
 func TestPeersThatAreNone(t *testing.T) {
