@@ -172,8 +172,12 @@ func (c *Cluster) Namespaces() []string {
 // NamespaceLabels yields every live Namespace with its labels, sorted by name.
 func (c *Cluster) NamespaceLabels() iter.Seq2[string, map[string]string] {
 	return func(yield func(string, map[string]string) bool) {
-		for _, name := range c.Namespaces() {
-			if o := c.Namespace(name); o != nil && !yield(name, o.GetLabels()) {
+		w := c.of(kinds.Namespace)
+		if w == nil {
+			return
+		}
+		for _, n := range w.store.labelled() {
+			if !yield(n.name, n.labels) {
 				return
 			}
 		}

@@ -3,6 +3,8 @@ package drift
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,15 @@ type store struct {
 	deleted map[types.UID]time.Time
 	swept   time.Time // when tombstones were last thrown away
 	listed  bool      // a first whole list arrived
+	// byName are the objects' labels, for kinds of which every object is looked at
+	// again and again; nil after a change.
+	byName []named
+}
+
+// named is what selectors see of a Namespace. It must not be changed.
+type named struct {
+	name   string
+	labels map[string]string
 }
 
 // tombstoneLife is how long a deletion is remembered: longer than any report of
@@ -88,6 +99,7 @@ func (s *store) Replace(list []any, version string) error {
 func (s *store) replace(list []*unstructured.Unstructured, version string, now time.Time) map[string]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.byName = nil
 	before, first := s.objects, !s.listed
 	s.objects, s.listed = map[string]map[string]*Observed{}, true
 	touched := map[string]bool{}
@@ -192,6 +204,7 @@ func (s *store) sweep(now time.Time) {
 }
 
 func (s *store) set(o *Observed) {
+	s.byName = nil
 	namespace := s.key(o.Unstructured)
 	if s.objects[namespace] == nil {
 		s.objects[namespace] = map[string]*Observed{}
@@ -200,6 +213,7 @@ func (s *store) set(o *Observed) {
 }
 
 func (s *store) unset(namespace, name string) {
+	s.byName = nil
 	delete(s.objects[namespace], name)
 	if len(s.objects[namespace]) == 0 {
 		delete(s.objects, namespace)
@@ -225,6 +239,28 @@ func (s *store) in(namespace string) []*Observed {
 	for _, o := range s.objects[namespace] {
 		out = append(out, o)
 	}
+	return out
+}
+
+// labelled returns the labels of every object, sorted by name; computed once for
+// as long as nothing changes.
+func (s *store) labelled() []named {
+	s.mu.RLock()
+	known := s.byName
+	s.mu.RUnlock()
+	if known != nil {
+		return known
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]named, 0, len(s.objects))
+	for _, objects := range s.objects {
+		for name, o := range objects {
+			out = append(out, named{name, o.GetLabels()})
+		}
+	}
+	slices.SortFunc(out, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	s.byName = out
 	return out
 }
 
