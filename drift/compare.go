@@ -208,6 +208,9 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
+// Below returns the path of a key below a path, as [Field.Path] has it.
+func Below(path, key string) string { return join(path, key) }
+
 func join(path, key string) string {
 	if path == "" {
 		return key

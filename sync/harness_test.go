@@ -22,7 +22,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 
+	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sources"
 )
@@ -148,7 +150,7 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 		return nil, errors.New("the tree is refused")
 	}
 	if k.renderer == nil {
-		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}})
+		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}, TenantMay: []string{"mode", "suspend", "adoptExtras"}})
 		if err != nil {
 			return nil, err
 		}
@@ -158,9 +160,30 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 	if err != nil {
 		return nil, err
 	}
-	return &Rendered{Rendering: rendering, Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
+	rendered := &Rendered{Rendering: rendering, Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
 		return k.renderer.Guard(ctx, s.FS(), namespace)
-	}}, nil
+	}}
+	return rendered, readRules(s.FS(), rendered)
+}
+
+// rulesFile stands for what ringfence.yaml says of expected namespaces and of drift.
+const rulesFile = "rules.yaml"
+
+func readRules(tree fs.FS, into *Rendered) error {
+	text, err := fs.ReadFile(tree, rulesFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var rules struct {
+		Expect      []string
+		Ignore      []drift.IgnoreRule
+		DeleteExtra bool
+	}
+	if err == nil {
+		err = yaml.UnmarshalStrict(text, &rules)
+	}
+	into.Expect, into.Ignore, into.DeleteExtra = rules.Expect, rules.Ignore, rules.DeleteExtra
+	return err
 }
 
 // daemon is an Engine on the shared API server, and someone else beside it.

@@ -68,7 +68,7 @@ func (r *round) left(want *drift.Wanted, live *drift.Observed) (fields []drift.F
 	} {
 		for key, value := range at.before {
 			if _, kept := at.now[key]; !kept && at.live[key] == value {
-				fields = append(fields, drift.Field{Path: fmt.Sprintf("%s[%q]", at.path, key), Got: value})
+				fields = append(fields, drift.Field{Path: drift.Below(at.path, key), Got: value})
 			}
 		}
 	}
@@ -80,7 +80,7 @@ func (r *round) foreignLabels(want *drift.Wanted, live *drift.Observed) (fields 
 	said := want.GetLabels()
 	for key, value := range live.GetLabels() {
 		if _, ok := said[key]; !ok && key != corev1.LabelMetadataName && r.world.sees(key) {
-			fields = append(fields, drift.Field{Path: fmt.Sprintf("metadata.labels[%q]", key), Got: value})
+			fields = append(fields, drift.Field{Path: drift.Below("metadata.labels", key), Got: value})
 		}
 	}
 	return fields

@@ -268,15 +268,16 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 	o.announce(next)
 	o.awaitResume(next)
 	o.engine.config.Metrics.countHeld(next)
+	everyone := !next.judgesAs(o.previous)
 	o.previous = next
 	o.engine.outdate(touched)
-	first := o.engine.world.Swap(next) == nil
+	o.engine.world.Store(next)
 	o.remaining = touched
 	if touched[clusterTenant] {
 		o.engine.queue.Add(clusterTenant) // first: tenants refer to its tiers
 	}
 	for name := range next.targets {
-		if first || touched[name] { // at first, drift may stand from before
+		if everyone || touched[name] { // at first, drift may stand from before
 			o.engine.queue.Add(name)
 		}
 	}

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -27,6 +28,25 @@ type world struct {
 	pruneHeld string
 	// looks are what the policies of all targets ask about namespaces.
 	looks func() reach.NamespaceTerms
+}
+
+// judgesAs says whether both worlds find the same of an equal live state: the
+// same differences are ignored, extras are treated alike, the network is the
+// same, and policies look at the same labels of namespaces.
+func (w *world) judgesAs(other *world) bool {
+	if w.rendered == nil || other.rendered == nil {
+		return w.rendered == other.rendered
+	}
+	return slices.Equal(w.rendered.Ignore, other.rendered.Ignore) && w.rendered.DeleteExtra == other.rendered.DeleteExtra &&
+		reflect.DeepEqual(w.rendered.Network, other.rendered.Network) && slices.Equal(w.keys(), other.keys())
+}
+
+// keys returns the label keys that the world's policies select namespaces by.
+func (w *world) keys() []string {
+	if w.looks == nil {
+		return nil
+	}
+	return w.looks().Keys()
 }
 
 // target is what is wanted of one tenant, or of the cluster overlay. It is

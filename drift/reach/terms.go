@@ -53,6 +53,9 @@ func (t NamespaceTerms) Sees(key string) bool {
 	return found
 }
 
+// Keys returns the keys of the namespaces' labels that selectors look at, sorted.
+func (t NamespaceTerms) Keys() []string { return slices.Clone(t.keys) }
+
 // Answer returns what the selectors learn of a namespace, in a form without meaning; "" for one of which they learn
 // nothing that they ask for.
 func (t NamespaceTerms) Answer(name string, labels map[string]string) string {
