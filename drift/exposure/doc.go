@@ -21,7 +21,8 @@
 //
 //   - Namespaces that no selector in question tells apart from one another are listed by at most eight of them. Of tenants
 //     whose policies are equal but for the namespace, two stand for all where the cluster overlay or the labels of a
-//     Namespace are judged: one pair shows what they can do to each other.
+//     Namespace are judged: one pair shows what they can do to each other. Where there are more than 200 kinds of tenants, the rest is
+//     not looked at, and what then seems to open nothing is unknown.
 //   - A difference about the labels of a tenant's Namespace is judged with the policies of those tenants that select by
 //     the labels in question.
 //

@@ -40,6 +40,9 @@ func (j *Judge) Judge(s *Scene, differences []drift.Difference) (together drift.
 	for i := range differences {
 		differences[i].Exposure = found.each[i]
 		differences[i].Effect = found.each[i].Effect()
+		if effect := differences[i].Effect; c.partial && (effect == drift.None || effect == drift.Closes) {
+			differences[i].Effect = drift.EffectUnknown // of whom nobody was asked
+		}
 	}
 	return found.together, nil
 }
@@ -55,6 +58,7 @@ type suit struct {
 	policies    []reach.Object    // of the namespace on both sides
 	cast        []*reach.Endpoint // the workloads that both sides' policies imply
 	context     []string          // what the memory tells questions apart by
+	partial     bool              // there are more kinds of tenants than are looked at
 	forced      map[string]bool   // namespaces that must count, since policies of theirs do
 }
 

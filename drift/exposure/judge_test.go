@@ -1,6 +1,7 @@
 package exposure
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"net/netip"
@@ -192,5 +193,24 @@ func BenchmarkJudge(b *testing.B) {
 				require.NoError(b, err)
 			}
 		})
+	}
+}
+
+// Where there are more kinds of tenants than are looked at, nothing is said to be harmless.
+func TestManyKindsOfTenants(t *testing.T) {
+	tier := func(order float64) map[string]any {
+		return map[string]any{"apiVersion": "projectcalico.org/v3", "kind": "Tier", "metadata": map[string]any{"name": "t"}, "spec": map[string]any{"order": order, "defaultAction": "Pass"}}
+	}
+	for tenants, want := range map[int]drift.Effect{templates: drift.None, templates + 1: drift.EffectUnknown} {
+		c := trial{Git: []map[string]any{tier(1)}, Live: []map[string]any{tier(2)}, Namespaces: map[string]map[string]string{}}
+		for i := range tenants {
+			name := fmt.Sprintf("caas-%03d", i)
+			c.Namespaces[name] = map[string]string{}
+			c.Tenants = append(c.Tenants, policy(name, fmt.Sprint("deny-", i), nil))
+		}
+		scene, found := c.scene(t)
+		_, err := New().Judge(scene, found)
+		require.NoError(t, err)
+		assert.Equal(t, want, found[0].Effect, "%d tenants", tenants)
 	}
 }

@@ -12,6 +12,9 @@ import (
 const (
 	// twins is how many tenants stand for all whose policies are equal but for the namespace.
 	twins = 2
+	// templates is how many kinds of tenants are looked at; the correction of a
+	// difference waits for its judgement.
+	templates = 200
 	// examples is how many namespaces stand for all that no selector tells apart.
 	examples = 8
 )
@@ -37,6 +40,10 @@ func (c *suit) neighbours(j *Judge) error {
 		}
 		template := templateOf(wanted)
 		if seen[template] >= twins {
+			continue
+		}
+		if seen[template] == 0 && len(seen) >= templates {
+			c.partial = true
 			continue
 		}
 		if c.scene.Namespace != "" {
