@@ -42,7 +42,7 @@ func report(stderr io.Writer, err error) int {
 	if exit := (*exitError)(nil); errors.As(err, &exit) {
 		code = exit.code
 	}
-	if message := strings.TrimSpace(err.Error()); message != "" {
+	if message := strings.TrimSpace(printable(err.Error())); message != "" {
 		for line := range strings.SplitSeq(message, "\n") {
 			fmt.Fprintf(stderr, "ringfence: %s\n", line)
 		}

@@ -113,10 +113,10 @@ func (r *reachRequest) run(ctx context.Context, stdout, stderr io.Writer) error 
 		return err
 	}
 	for _, p := range w.Problems() {
-		fmt.Fprintln(stderr, p.Error())
+		fmt.Fprintln(stderr, printable(p.Error()))
 	}
 	for _, gap := range w.Gaps {
-		fmt.Fprintf(stderr, "not the whole picture: %s\n", gap.Text)
+		fmt.Fprintln(stderr, printable("not the whole picture: "+gap.Text))
 	}
 	if r.asked {
 		return r.decide(w, ports, stdout)

@@ -122,7 +122,7 @@ func writeConnections(out io.Writer, report reach.Report) error {
 		fmt.Fprintf(&b, "  %s\n", c)
 	}
 	writeUnknown(&b, report.Unknown)
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out, printable(b.String()))
 	return err
 }
 
@@ -242,6 +242,6 @@ func (a answer) write(out io.Writer) error {
 	for _, r := range a.reasons {
 		fmt.Fprintf(&b, "  %s\n", r)
 	}
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out, printable(b.String()))
 	return err
 }

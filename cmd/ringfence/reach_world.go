@@ -52,7 +52,7 @@ func (r *reachRequest) world(ctx context.Context, stderr io.Writer) (*world.Worl
 		return nil, err
 	}
 	for _, p := range problems {
-		fmt.Fprintln(stderr, p.Error())
+		fmt.Fprintln(stderr, printable(p.Error()))
 	}
 	return w, r.knowsTenants(w)
 }
@@ -63,7 +63,7 @@ func (r *reachRequest) repositoryWorld(ctx context.Context, repository *config.R
 		return nil, err
 	}
 	for _, p := range everything(rendering).problems {
-		fmt.Fprintln(stderr, p.Error())
+		fmt.Fprintln(stderr, printable(p.Error()))
 	}
 	w, err := world.OfRendering(rendering, repository.Layout, options)
 	if err != nil {

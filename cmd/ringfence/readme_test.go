@@ -215,7 +215,8 @@ func (s *shell) substitute(old, now string) { s.replaces = append(s.replaces, ol
 // hashes and ages. Only commands that look, and change nothing, are repeated.
 func (s *shell) run(t *testing.T, command, want string) {
 	t.Helper()
-	looks := strings.HasPrefix(command, "kubectl get ") && !strings.Contains(command, "create") || strings.HasPrefix(command, "curl ")
+	looks := strings.HasPrefix(command, "kubectl get ") && !strings.Contains(command, "create") ||
+		strings.HasPrefix(command, "curl ") || strings.HasPrefix(command, "ringfence ")
 	var got string
 	for deadline := time.Now().Add(eventuallyLimit); ; time.Sleep(100 * time.Millisecond) {
 		var code string

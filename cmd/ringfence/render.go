@@ -51,7 +51,7 @@ With --tenant only that tenant counts.`,
 			return err
 		}
 		for _, p := range chosen.problems {
-			fmt.Fprintln(cmd.ErrOrStderr(), p.Error())
+			fmt.Fprintln(cmd.ErrOrStderr(), printable(p.Error()))
 		}
 		if len(chosen.problems) > 0 {
 			return &exitError{code: exitUnknown}

@@ -16,6 +16,8 @@ func commands() []func(environment) *cobra.Command {
 		newDemoCommand,
 		newRenderCommand,
 		newReachCommand,
+		newStatusCommand,
+		newDriftCommand,
 		newConfigCommand,
 		newVersionCommand,
 		newCompletionCommand,

@@ -2,111 +2,31 @@ package web
 
 import (
 	"net/http"
-	"time"
 
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sync"
 )
 
-// The JSON of SPEC §5. Fields are a contract.
-type (
-	statusJSON struct {
-		Instance  string             `json:"instance"`
-		Leader    bool               `json:"leader"`
-		Ready     bool               `json:"ready"`
-		Revision  string             `json:"revision"`
-		Waiting   string             `json:"waiting"`
-		PruneHeld string             `json:"pruneHeld"`
-		Source    sourceJSON         `json:"source"`
-		Tenants   map[sync.State]int `json:"tenants"`
-		Refused   []errorJSON        `json:"refused"`
-		Blind     []string           `json:"blind"`
-		Enforcer  *struct{}          `json:"enforcer"` // not looked for yet
-	}
-	sourceJSON struct {
-		URL      string       `json:"url"`
-		Ref      string       `json:"ref"`
-		Revision string       `json:"revision"`
-		Checked  *time.Time   `json:"checked"`
-		Refused  *refusedJSON `json:"refused"`
-		Error    string       `json:"error"`
-	}
-	refusedJSON struct {
-		Revision string `json:"revision"`
-		Reason   string `json:"reason"`
-	}
-	tenantJSON struct {
-		Name      string       `json:"name"`
-		Namespace string       `json:"namespace"`
-		Overlay   string       `json:"overlay"`
-		State     sync.State   `json:"state"`
-		Revision  revisionJSON `json:"revision"`
-		Objects   int          `json:"objects"`
-		Drift     int          `json:"drift"`
-		Error     *errorJSON   `json:"error"`
-		Errors    []errorJSON  `json:"errors"`
-		Until     *time.Time   `json:"until"`
-	}
-	revisionJSON struct {
-		Applied string `json:"applied"`
-		Wanted  string `json:"wanted"`
-	}
-	errorJSON struct {
-		File    string `json:"file"`
-		Line    int    `json:"line"`
-		Column  int    `json:"column"`
-		Message string `json:"message"`
-		Hint    string `json:"hint"`
-	}
-	driftJSON struct {
-		Tenant     string         `json:"tenant"`
-		APIVersion string         `json:"apiVersion"`
-		Kind       string         `json:"kind"`
-		Namespace  string         `json:"namespace"`
-		Name       string         `json:"name"`
-		Type       drift.Type     `json:"type"`
-		Effect     drift.Effect   `json:"effect"`
-		Since      time.Time      `json:"since"`
-		Fields     []drift.Field  `json:"fields"`
-		Managers   []drift.Writer `json:"managers"`
-		Origin     *originJSON    `json:"origin"`
-		Corrected  *time.Time     `json:"corrected"`
-		Held       *drift.Hold    `json:"held"`
-		Exposure   []exposureJSON `json:"exposure"`
-		SpecHash   string         `json:"specHash"` // of the live object, for drift.ignore
-	}
-	exposureJSON struct {
-		Effect drift.Effect    `json:"effect"` // opens, closes or unknown
-		From   reach.Place     `json:"from"`
-		To     reach.Place     `json:"to"`
-		Ports  []reach.PortRow `json:"ports"`
-	}
-	originJSON struct {
-		File     string `json:"file"`
-		Line     int    `json:"line"`
-		Revision string `json:"revision"`
-	}
-)
-
-func (h *Handler) status() statusJSON {
+func (h *Handler) status() api.Status {
 	s := h.config.Engine.Status()
-	return statusJSON{
+	return api.Status{
 		Instance: h.config.Instance, Leader: true, Ready: s.Ready, Revision: s.Revision,
 		Waiting: s.Waiting, PruneHeld: s.PruneHeld,
 		Source: h.source(), Tenants: s.Tenants, Refused: errorsOf(s.Refused), Blind: listed(s.Blind),
 	}
 }
 
-func (h *Handler) source() sourceJSON {
+func (h *Handler) source() api.Source {
 	s := h.config.Source.Status()
-	out := sourceJSON{URL: h.config.Source.URL(), Ref: s.Revision.Ref, Revision: s.Revision.Commit}
+	out := api.Source{URL: h.config.Source.URL(), Ref: s.Revision.Ref, Revision: s.Revision.Commit}
 	if !s.Checked.IsZero() {
 		out.Checked = &s.Checked
 	}
 	if s.Refused != nil {
-		out.Refused = &refusedJSON{Revision: s.Refused.Revision.Commit, Reason: s.Refused.Reason}
+		out.Refused = &api.Refused{Revision: s.Refused.Revision.Commit, Reason: s.Refused.Reason}
 	}
 	if s.Err != nil {
 		out.Error = s.Err.Error()
@@ -116,8 +36,8 @@ func (h *Handler) source() sourceJSON {
 
 // tenants leaves out the cluster overlay, which is no tenant; what is wrong with
 // it shows in drift (tenant "") and at /api/v1/tenants/_cluster.
-func (h *Handler) tenants() []tenantJSON {
-	out := []tenantJSON{}
+func (h *Handler) tenants() []api.Tenant {
+	out := []api.Tenant{}
 	for _, t := range h.config.Engine.Tenants() {
 		if t.Name != "" {
 			out = append(out, tenantOf(t))
@@ -141,10 +61,10 @@ func (h *Handler) tenant(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusNotFound, map[string]string{"message": "there is no tenant " + name})
 }
 
-func tenantOf(t sync.Tenant) tenantJSON {
-	out := tenantJSON{
+func tenantOf(t sync.Tenant) api.Tenant {
+	out := api.Tenant{
 		Name: t.Name, Namespace: t.Name, Overlay: t.Overlay, State: t.State,
-		Revision: revisionJSON{Applied: t.Applied, Wanted: t.Wanted},
+		Revision: api.Revision{Applied: t.Applied, Wanted: t.Wanted},
 		Objects:  t.Objects, Drift: t.Drift, Errors: errorsOf(t.Problems),
 	}
 	if len(out.Errors) > 0 {
@@ -157,28 +77,28 @@ func tenantOf(t sync.Tenant) tenantJSON {
 	return out
 }
 
-func errorsOf(problems []kustomize.Problem) []errorJSON {
-	out := make([]errorJSON, 0, len(problems))
+func errorsOf(problems []kustomize.Problem) []api.Error {
+	out := make([]api.Error, 0, len(problems))
 	for _, p := range problems {
-		out = append(out, errorJSON{File: p.File, Line: p.Line, Column: p.Column, Message: p.Message, Hint: p.Hint})
+		out = append(out, api.Error{File: p.File, Line: p.Line, Column: p.Column, Message: p.Message, Hint: p.Hint})
 	}
 	return out
 }
 
-func (h *Handler) drift() []driftJSON {
+func (h *Handler) drift() []api.Difference {
 	revisions := map[string]string{}
 	for _, t := range h.config.Engine.Tenants() {
 		revisions[t.Name] = t.Applied
 	}
-	out := []driftJSON{}
+	out := []api.Difference{}
 	for _, e := range h.config.Engine.Drift() {
 		out = append(out, driftOf(e, revisions[e.Tenant]))
 	}
 	return out
 }
 
-func driftOf(e drift.Entry, revision string) driftJSON {
-	out := driftJSON{
+func driftOf(e drift.Entry, revision string) api.Difference {
+	out := api.Difference{
 		Tenant:     e.Tenant,
 		APIVersion: e.ID.Kind.GroupVersion().String(), Kind: e.ID.Kind.Kind, Namespace: e.ID.Namespace, Name: e.ID.Name,
 		Type: e.Type, Effect: e.Effect, Since: e.Since.UTC(),
@@ -194,7 +114,7 @@ func driftOf(e drift.Entry, revision string) driftJSON {
 		out.SpecHash = drift.SpecHash(e.Got)
 	}
 	if e.Want != nil {
-		out.Origin = &originJSON{File: e.Want.Origin.File, Line: e.Want.Origin.Line, Revision: revision}
+		out.Origin = &api.Origin{File: e.Want.Origin.File, Line: e.Want.Origin.Line, Revision: revision}
 	}
 	if !e.Corrected.IsZero() {
 		at := e.Corrected.UTC()
@@ -207,14 +127,14 @@ func driftOf(e drift.Entry, revision string) driftJSON {
 }
 
 // exposureOf lists the connections as reach does, what is opened first.
-func exposureOf(e drift.Exposure) []exposureJSON {
-	out := []exposureJSON{}
+func exposureOf(e drift.Exposure) []api.Exposure {
+	out := []api.Exposure{}
 	for _, part := range []struct {
 		effect      drift.Effect
 		connections []reach.Connection
 	}{{drift.Opens, e.Opens}, {drift.Closes, e.Closes}, {drift.EffectUnknown, e.Unsure}} {
 		for _, c := range part.connections {
-			out = append(out, exposureJSON{part.effect, c.From, c.To, c.Ports})
+			out = append(out, api.Exposure{Effect: part.effect, From: c.From, To: c.To, Ports: c.Ports})
 		}
 	}
 	return out

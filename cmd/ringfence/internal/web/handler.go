@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/sources"
 	"github.com/ringfence/ringfence/sync"
@@ -63,11 +64,11 @@ func New(c Config) *Handler {
 		h.mux.Handle("GET /metrics", h.metrics())
 	}
 	h.mux.HandleFunc("GET /{$}", h.page)
-	h.mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.status()) })
-	h.mux.HandleFunc("GET /api/v1/tenants", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.tenants()) })
-	h.mux.HandleFunc("GET /api/v1/tenants/{name}", h.tenant)
-	h.mux.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.drift()) })
-	h.mux.HandleFunc("GET /api/v1/unfenced", func(w http.ResponseWriter, _ *http.Request) {
+	h.mux.HandleFunc("GET "+api.StatusPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.status()) })
+	h.mux.HandleFunc("GET "+api.TenantsPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.tenants()) })
+	h.mux.HandleFunc("GET "+api.TenantsPath+"/{name}", h.tenant)
+	h.mux.HandleFunc("GET "+api.DriftPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.drift()) })
+	h.mux.HandleFunc("GET "+api.UnfencedPath, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, listed(h.config.Engine.Unfenced()))
 	})
 	return h

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"time"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
+	"github.com/ringfence/ringfence/sync"
+)
+
+// The paths of the API. A tenant's own answer is at Tenants and its name.
+const (
+	StatusPath   = "/api/v1/status"
+	TenantsPath  = "/api/v1/tenants"
+	DriftPath    = "/api/v1/drift"
+	UnfencedPath = "/api/v1/unfenced"
+)
+
+// Status is the answer of StatusPath: what is known as a whole. The fields of all answers are a contract (SPEC §5).
+type Status struct {
+	Instance  string             `json:"instance"`
+	Leader    bool               `json:"leader"`
+	Ready     bool               `json:"ready"`
+	Revision  string             `json:"revision"`
+	Waiting   string             `json:"waiting"`
+	PruneHeld string             `json:"pruneHeld"`
+	Source    Source             `json:"source"`
+	Tenants   map[sync.State]int `json:"tenants"`
+	Refused   []Error            `json:"refused"`
+	Blind     []string           `json:"blind"`
+	Enforcer  *struct{}          `json:"enforcer"` // not looked for yet
+}
+
+// Source is what the last poll of Git found.
+type Source struct {
+	URL      string     `json:"url"`
+	Ref      string     `json:"ref"`
+	Revision string     `json:"revision"`
+	Checked  *time.Time `json:"checked"`
+	Refused  *Refused   `json:"refused"`
+	Error    string     `json:"error"`
+}
+
+// Refused is a revision that is not taken.
+type Refused struct {
+	Revision string `json:"revision"`
+	Reason   string `json:"reason"`
+}
+
+// Tenant is one row of the answer of TenantsPath.
+type Tenant struct {
+	Name      string     `json:"name"`
+	Namespace string     `json:"namespace"`
+	Overlay   string     `json:"overlay"`
+	State     sync.State `json:"state"`
+	Revision  Revision   `json:"revision"`
+	Objects   int        `json:"objects"`
+	Drift     int        `json:"drift"`
+	Error     *Error     `json:"error"`
+	Errors    []Error    `json:"errors"`
+	Until     *time.Time `json:"until"`
+}
+
+// Revision is where a tenant stands and where it should.
+type Revision struct {
+	Applied string `json:"applied"`
+	Wanted  string `json:"wanted"`
+}
+
+// Error is one fault, with its place in the repository if it has one.
+type Error struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+// Difference is one row of the answer of DriftPath.
+type Difference struct {
+	Tenant     string         `json:"tenant"`
+	APIVersion string         `json:"apiVersion"`
+	Kind       string         `json:"kind"`
+	Namespace  string         `json:"namespace"`
+	Name       string         `json:"name"`
+	Type       drift.Type     `json:"type"`
+	Effect     drift.Effect   `json:"effect"`
+	Since      time.Time      `json:"since"`
+	Fields     []drift.Field  `json:"fields"`
+	Managers   []drift.Writer `json:"managers"`
+	Origin     *Origin        `json:"origin"`
+	Corrected  *time.Time     `json:"corrected"`
+	Held       *drift.Hold    `json:"held"`
+	Exposure   []Exposure     `json:"exposure"`
+	SpecHash   string         `json:"specHash"` // of the live object, for drift.ignore
+}
+
+// Exposure is a connection that a difference opens or closes.
+type Exposure struct {
+	Effect drift.Effect    `json:"effect"` // opens, closes or unknown
+	From   reach.Place     `json:"from"`
+	To     reach.Place     `json:"to"`
+	Ports  []reach.PortRow `json:"ports"`
+}
+
+// Origin is where Git says what differs.
+type Origin struct {
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Revision string `json:"revision"`
+}
