@@ -23,6 +23,7 @@ type nestedModule struct {
 
 var nestedModules = map[string]nestedModule{
 	".ci/tools":                {why: "linters of CI, pinned"},
+	"drift/reach/oracle":       {why: "Calico and Cyclonus, whose verdicts drift/reach is compared with", testedBy: "drift/reach/oracle_test.go: TestOracle"},
 	"sync/controlplane/server": {why: "etcd, kube-apiserver and kubectl, for tests and the demo", testedBy: "sync/controlplane/binary_test.go: TestServerModule"},
 }
 
