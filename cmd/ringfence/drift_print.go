@@ -126,29 +126,12 @@ type exposedPart struct {
 
 // connectionsOf returns what a difference opens, closes and may change, in connections that people can read.
 func connectionsOf(d api.Difference) []exposedPart {
-	e := exposureOf(d)
+	e := d.Exposed()
 	parts := []exposedPart{{"opens", e.Opens}, {"closes", e.Closes}, {"may be", e.Unsure}}
 	for i := range parts {
 		parts[i].connections = reach.Widest(reach.Gather(parts[i].connections))
 	}
 	return parts
-}
-
-// exposureOf is the exposure as package drift has it.
-func exposureOf(d api.Difference) drift.Exposure {
-	var e drift.Exposure
-	for _, x := range d.Exposure {
-		c := reach.Connection{From: x.From, To: x.To, Ports: x.Ports}
-		switch x.Effect {
-		case drift.Opens:
-			e.Opens = append(e.Opens, c)
-		case drift.Closes:
-			e.Closes = append(e.Closes, c)
-		default:
-			e.Unsure = append(e.Unsure, c)
-		}
-	}
-	return e
 }
 
 // summary says a difference in one line.
@@ -164,7 +147,7 @@ func summary(d api.Difference) string {
 	if who := managers(d); who != "" {
 		text += " by " + who
 	}
-	if words := exposureOf(d).Words(); words != "" {
+	if words := d.Exposed().Words(); words != "" {
 		text += "; " + words
 	}
 	if d.Held != nil {

@@ -21,7 +21,7 @@ func TestPageShowsWhatIsKnown(t *testing.T) {
 	for _, want := range []string{
 		"Ready", "v1.2.3", "https://git.example.com/policies.git", commit[:12], "history was rewound",
 		"21 objects would go", "blind: tiers.projectcalico.org: forbidden", "overlays/x/kustomization.yaml:1: no namespace",
-		"<strong>1</strong> failed", "spec.ingress", "rogue", "base/guard/deny-all.yaml:4", "2026-03-01 09:00:00Z", "held: report",
+		"<strong>1</strong> failed", "spec.ingress", "rogue", "base/guard/deny-all.yaml:4", "2026-03-01 09:00:00Z", "held: report", "Who can now reach whom", "opens any pod of any namespace → caas-acme/postgres everything",
 		"overlays/broken/kustomization.yaml:3: unknown field", "did you mean resources?", "and another", "caas-nobody",
 	} {
 		assert.Contains(t, page, want)
