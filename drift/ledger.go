@@ -36,7 +36,8 @@ type Entry struct {
 	Corrected time.Time
 	// Held says why it is not corrected.
 	Held Hold
-	// Reason is that of the rule, where Held is Ignore.
+	// Reason is that of the rule, where Held is Ignore, or of whoever broke the
+	// glass, where it is BreakGlass.
 	Reason string
 }
 
@@ -140,23 +141,35 @@ func (l *Ledger) Restore(since map[string]time.Time) {
 
 // Since returns since when each difference stands, by Key, of those that stand
 // for longer than a while; what was restored and not yet looked for is among
-// them.
-func (l *Ledger) Since(while time.Duration) map[string]time.Time {
+// them. younger says whether there are others.
+func (l *Ledger) Since(while time.Duration) (since map[string]time.Time, younger bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := maps.Clone(l.restored)
-	if out == nil {
-		out = map[string]time.Time{}
+	since = maps.Clone(l.restored)
+	if since == nil {
+		since = map[string]time.Time{}
 	}
 	limit := l.now().Add(-while)
 	for _, entries := range l.standing {
 		for _, e := range entries {
-			if e.Since.Before(limit) {
-				out[e.Key()] = e.Since
+			if e.Since.After(limit) {
+				younger = true
+				continue
 			}
+			since[e.Key()] = e.Since
 		}
 	}
-	return out
+	return since, younger
+}
+
+// Keep forgets what was restored of tenants other than those.
+func (l *Ledger) Keep(tenant func(name string) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.restored, func(key string, _ time.Time) bool {
+		name, _, _ := strings.Cut(key, "|")
+		return !tenant(name)
+	})
 }
 
 // BuiltIn notes how many objects of the tenant belong there though Git does not

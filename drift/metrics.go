@@ -104,7 +104,7 @@ func (m *Metrics) SetBreakGlass(tenant string, until time.Time) {
 
 func (m *Metrics) detectedOne(e *Entry) {
 	m.detected.WithLabelValues(e.ID.Kind.Kind, string(e.Type), string(e.Effect)).Inc()
-	if !e.Seen.IsZero() {
+	if !e.Seen.IsZero() && !e.Since.Before(e.Seen) { // one that stood before this process began was detected by another
 		m.detection.Observe(e.Since.Sub(e.Seen).Seconds())
 	}
 }

@@ -224,6 +224,7 @@ func (e *Engine) forget(name string) {
 	e.mu.Unlock()
 	e.ledger.Forget(name)
 	e.config.Metrics.lastSuccess.DeleteLabelValues(name)
+	e.config.DriftMetrics.SetBreakGlass(name, time.Time{})
 }
 
 // trigger makes a channel of capacity one ready.

@@ -122,10 +122,6 @@ func (e *events) quarantined(t *target) {
 	e.about(t.name, corev1.EventTypeWarning, reasonQuarantined, "its overlay "+t.overlay+" left Git: the namespace is held at deny-all until it is gone")
 }
 
-func (e *events) glass(tenant, message string) {
-	e.about(tenant, corev1.EventTypeWarning, reasonBreakGlass, message)
-}
-
 func (e *events) unfenced(namespace string) {
 	e.about(namespace, corev1.EventTypeWarning, reasonUnfenced, "the repository expects this namespace to be fenced, and no overlay fences it")
 }

@@ -9,13 +9,16 @@ import (
 )
 
 const (
-	// sinceDelay is how long after a change of differences the state is written,
-	// and sinceWhile how long one must have stood for it: what is corrected at once
-	// is never written.
-	sinceDelay = 2 * time.Second
-	sinceWhile = time.Second
-	// sinceMost bounds what is written: a ConfigMap holds 1 MiB.
+	// noteDelay is how long after a change of what must survive the state is
+	// written, and noteWhile how long a difference must have stood for it: what is
+	// corrected at once is never written.
+	noteDelay = 2 * time.Second
+	noteWhile = time.Second
+	// sinceMost bounds the differences that are written, and stateMost the whole,
+	// in bytes: a ConfigMap holds 1 MiB. Of differences the newest are left out
+	// first: after a restart these stand since then.
 	sinceMost = 2000
+	stateMost = 900 << 10
 )
 
 // memory is what the owner of the state keeps for the next process, beside what
@@ -25,6 +28,10 @@ type memory struct {
 	stood    map[string]bool      // tenants whose namespace was there before
 	standing map[string]time.Time // since when differences stand, by key
 	unfenced map[string]bool      // namespaces that were told about
+
+	// due fires when what has changed is to be written; armed: it is about to.
+	due   *time.Timer
+	armed bool
 }
 
 // remember takes in what an earlier process left.
@@ -40,34 +47,63 @@ func (o *owner) remember(st *state) {
 	o.engine.ledger.Restore(st.Since)
 }
 
+// forgetOthers drops what an earlier process left of tenants that are gone since.
+func (o *owner) forgetOthers(targets map[string]*target) {
+	there := func(name string) bool { return targets[name] != nil }
+	for name := range o.openings {
+		if !there(name) {
+			o.lose(name)
+		}
+	}
+	for name := range o.stood {
+		if !there(name) {
+			o.lose(name)
+		}
+	}
+	o.engine.ledger.Keep(there)
+}
+
 // take notes what a round found out that must survive.
 func (o *owner) take(out outcome) {
 	if !slices.Equal(o.openings[out.name], out.openings) {
-		o.openings[out.name], o.saved = out.openings, false
+		o.openings[out.name] = out.openings
 		if len(out.openings) == 0 {
 			delete(o.openings, out.name)
 		}
+		o.note()
 	}
 	if out.stood && !o.stood[out.name] {
-		o.stood[out.name], o.saved = true, false
+		o.stood[out.name] = true
+		o.note()
 	}
 }
 
-// noteSince writes since when differences stand, if that has changed.
-func (o *owner) noteSince(ctx context.Context) {
+// note makes the state be written soon. What follows within the delay is written
+// with it.
+func (m *memory) note() {
+	if !m.armed {
+		m.armed = true
+		m.due.Reset(noteDelay)
+	}
+}
+
+// noted writes what must survive, if it has changed.
+func (o *owner) noted(ctx context.Context) {
+	o.armed = false
 	if o.previous.rendered == nil {
 		return
 	}
-	now := o.engine.ledger.Since(sinceWhile)
+	now, younger := o.engine.ledger.Since(noteWhile)
 	for key, at := range now {
 		now[key] = at.UTC().Truncate(time.Second)
 	}
-	now = oldest(now, sinceMost)
-	if maps.EqualFunc(now, o.standing, time.Time.Equal) {
-		return
+	o.standing = oldest(now, sinceMost)
+	if younger {
+		o.note()
 	}
-	o.standing, o.saved = now, false
-	o.finish(ctx)
+	st := o.state
+	o.write(&st)
+	o.keep(ctx, st)
 }
 
 // oldest keeps at most n entries.

@@ -38,8 +38,6 @@ type owner struct {
 	timer *time.Timer
 	// resume fires when the first suspension of a tenant ends.
 	resume *time.Timer
-	// since fires a while after differences came or went.
-	since *time.Timer
 	memory
 	saved bool // the state as it is now is saved
 
@@ -93,10 +91,10 @@ func (o *owner) load(ctx context.Context) bool {
 
 // run adopts snapshots and saves the state until ctx is done.
 func (o *owner) run(ctx context.Context) {
-	o.timer, o.resume, o.since = time.NewTimer(time.Hour), time.NewTimer(time.Hour), time.NewTimer(time.Hour)
+	o.timer, o.resume, o.due = stoppedTimer(), stoppedTimer(), stoppedTimer()
 	defer o.timer.Stop()
-	defer o.since.Stop()
 	defer o.resume.Stop()
+	defer o.due.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -112,9 +110,9 @@ func (o *owner) run(ctx context.Context) {
 		case <-o.timer.C:
 			o.again(ctx)
 		case <-o.engine.noted:
-			o.since.Reset(sinceDelay)
-		case <-o.since.C:
-			o.noteSince(ctx)
+			o.note()
+		case <-o.due.C:
+			o.noted(ctx)
 		case <-o.engine.namespaces:
 			o.tellUnfenced()
 		case <-o.resume.C:
@@ -123,12 +121,20 @@ func (o *owner) run(ctx context.Context) {
 	}
 }
 
+// stoppedTimer returns a timer that fires once it is reset.
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
 // leave saves what is known when the process is told to end, so that the next
 // start can tell what was done from what is yet to be.
 func (o *owner) leave(ctx context.Context) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	o.settle(grace)
+	o.noted(grace)
 }
 
 // again does what could not be done before for a passing reason.
@@ -155,13 +161,16 @@ func (o *owner) resumed(ctx context.Context) {
 
 // awaitResume sets the timer for the first suspension that ends.
 func (o *owner) awaitResume(w *world) {
-	first := time.Now().Add(time.Hour)
+	var first time.Time
 	for _, t := range w.targets {
-		if !t.suspended.IsZero() && t.suspended.Before(first) {
+		if !t.suspended.IsZero() && (first.IsZero() || t.suspended.Before(first)) {
 			first = t.suspended
 		}
 	}
-	o.resume.Reset(time.Until(first))
+	o.resume.Stop()
+	if !first.IsZero() {
+		o.resume.Reset(time.Until(first))
+	}
 }
 
 // later makes again run after a growing pause.
@@ -269,6 +278,9 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 	o.awaitResume(next)
 	o.engine.config.Metrics.countHeld(next)
 	everyone := !next.judgesAs(o.previous)
+	if o.previous.rendered == nil {
+		o.forgetOthers(next.targets)
+	}
 	o.previous = next
 	o.engine.outdate(touched)
 	o.engine.world.Store(next)

@@ -20,9 +20,10 @@ type progress struct {
 	// revision is that of settled, or of the state at start.
 	revision string
 	// openings are the times for which the tenant's glass was broken lately; glass
-	// is what holds now.
+	// is what holds now, and reminded when that was last told.
 	openings []opening
 	glass    glass
+	reminded time.Time
 	// stood: the namespace was there before the tenant's first sync.
 	stood     bool
 	contacted bool

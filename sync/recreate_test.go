@@ -32,7 +32,7 @@ func TestRecreate(t *testing.T) {
 
 		events, err := b.others(want.ID).Watch(t.Context(), metav1.ListOptions{ResourceVersion: hanging.GetResourceVersion()})
 		require.NoError(t, err)
-		defer events.Stop()
+		t.Cleanup(events.Stop)
 		did, err := b.apply(t.Context(), want, hanging)
 		require.NoError(t, err)
 		assert.Equal(t, updated, did)

@@ -67,16 +67,28 @@ func (o *owner) save(ctx context.Context) {
 		o.saved = true
 		return
 	}
-	o.state = o.compose()
-	if err := o.store.save(ctx, o.state); err != nil {
+	if o.keep(ctx, o.compose()) {
+		o.saved = true
+		o.engine.config.Source.SetFloor(o.state.Applied)
+	}
+}
+
+// keep writes a state, if it differs from what was last written, and answers
+// whether it is written; if not, it is tried again.
+func (o *owner) keep(ctx context.Context, st state) bool {
+	if o.engine.config.Mode == Observe {
+		return true
+	}
+	if err := o.store.save(ctx, st); err != nil {
 		if ctx.Err() == nil {
 			o.engine.config.Log.Warn("the state cannot be saved; it is tried again", "err", err)
+			o.saved = false
 			o.later()
 		}
-		return
+		return false
 	}
-	o.saved = true
-	o.engine.config.Source.SetFloor(o.state.Applied)
+	o.state = st
+	return true
 }
 
 // compose returns the state as it is once every tenant was tried.

@@ -30,7 +30,8 @@ type state struct {
 	// Tenants are the exceptions, by name ("" is the cluster overlay).
 	Tenants map[string]exception `json:"tenants,omitempty"`
 	// Since is since when differences stand that have stood for a while, by the
-	// ledger's key; at most sinceMost of them, the oldest.
+	// ledger's key; at most sinceMost of them, the oldest, and fewer where the whole
+	// would be longer than stateMost.
 	Since map[string]time.Time `json:"since,omitempty"`
 	// Openings are the times for which glass was broken lately, by tenant.
 	Openings map[string][]opening `json:"breakGlass,omitempty"`
@@ -107,9 +108,12 @@ func (s *stateStore) save(ctx context.Context, st state) error {
 	if reflect.DeepEqual(normal(s.saved), normal(st)) {
 		return nil
 	}
-	text, err := json.Marshal(st)
+	st, text, err := fitted(st, stateMost)
 	if err != nil {
 		return err
+	}
+	if reflect.DeepEqual(normal(s.saved), normal(st)) {
+		return nil
 	}
 	for range writeTries {
 		if err = s.put(ctx, string(text)); err == nil {
@@ -122,6 +126,19 @@ func (s *stateStore) save(ctx context.Context, st state) error {
 		}
 	}
 	return fmt.Errorf("saving ConfigMap %s/%s: %w", s.namespace, StateName, err)
+}
+
+// fitted returns a state, and its text, that leaves out as much of Since as it
+// must to be no longer than limit, the newest first. What is left is written even
+// if it is longer: the API server shall say so.
+func fitted(st state, limit int) (state, []byte, error) {
+	for {
+		text, err := json.Marshal(st)
+		if err != nil || len(text) <= limit || len(st.Since) == 0 {
+			return st, text, err
+		}
+		st.Since = oldest(st.Since, len(st.Since)/2)
+	}
 }
 
 func (s *stateStore) put(ctx context.Context, text string) error {
