@@ -7,6 +7,8 @@ import (
 	"path"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
 // IgnoreRule names differences that are not to be corrected and not to count.
@@ -21,7 +23,7 @@ type IgnoreRule struct {
 	Name string
 	// Reason says why, for people and for metrics.
 	Reason string
-	// SpecHash is the [SpecHash] of the one live spec that is ignored whatever it
+	// SpecHash is the [SpecHash] of the one live object that is ignored whatever it
 	// does; "" if there is none.
 	SpecHash string
 }
@@ -51,14 +53,19 @@ func Ignored(rules []IgnoreRule, d Difference) (IgnoreRule, bool) {
 }
 
 // SpecHash identifies what a live object says: the SHA-256, in hexadecimal, of
-// its spec as JSON with sorted keys and without white space; "" for an object
-// without one.
+// its spec as JSON with sorted keys and without white space. Of a network set the
+// labels count too, by which policies find it: there it is that of an object of
+// both, {"labels":…,"spec":…}. It is "" for a Namespace, of which the spec says
+// nothing, and for an object without a spec.
 func SpecHash(u *unstructured.Unstructured) string {
-	spec, ok := u.Object["spec"]
-	if !ok {
+	said, ok := u.Object["spec"]
+	switch kind := u.GroupVersionKind().GroupKind(); {
+	case !ok || kind == kinds.Namespace.GroupKind():
 		return ""
+	case kind.Group == kinds.GroupCalico && (kind.Kind == "NetworkSet" || kind.Kind == "GlobalNetworkSet"):
+		said = map[string]any{"labels": u.GetLabels(), "spec": said}
 	}
-	raw, err := json.Marshal(spec)
+	raw, err := json.Marshal(said)
 	if err != nil {
 		return ""
 	}

@@ -55,4 +55,21 @@ func TestSpecHash(t *testing.T) {
 	assert.Equal(t, SpecHash(a), SpecHash(b))
 	assert.Len(t, SpecHash(a), 64)
 	assert.Empty(t, SpecHash(&unstructured.Unstructured{Object: map[string]any{}}))
+	spec := map[string]any{"finalizers": []any{"kubernetes"}}
+	assert.Empty(t, SpecHash(&unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "spec": spec}}), "equal for all: it would pin nothing")
+}
+
+// A policy finds a network set by its labels: with others it is another one.
+func TestSpecHashOfSets(t *testing.T) {
+	set := func(kind, role string) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": map[string]any{"labels": map[string]any{"role": role}},
+			"spec": map[string]any{"nets": []any{"192.0.2.0/24"}},
+		}}
+	}
+	for _, kind := range []string{"NetworkSet", "GlobalNetworkSet"} {
+		assert.Equal(t, SpecHash(set(kind, "a")), SpecHash(set(kind, "a")))
+		assert.NotEqual(t, SpecHash(set(kind, "a")), SpecHash(set(kind, "trusted")))
+	}
+	assert.Equal(t, SpecHash(set("NetworkPolicy", "a")), SpecHash(set("NetworkPolicy", "b")), "a policy's labels are nobody's business")
 }

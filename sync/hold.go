@@ -27,7 +27,14 @@ func (r *round) record(mend, foreign []drift.Difference) []drift.Difference {
 	}
 	trigger(r.engine.noted)
 	for _, d := range drifted {
-		if hold, _ := r.holding(d); hold != drift.NotHeld {
+		switch hold, _ := r.holding(d); {
+		case hold == drift.Ignore:
+			r.ignored++
+			continue
+		case hold != drift.NotHeld:
+			if d.Type != drift.Extra {
+				r.standing++
+			}
 			continue
 		}
 		if d.Type == drift.Extra {
@@ -49,7 +56,7 @@ func (r *round) holding(d drift.Difference) (drift.Hold, string) {
 		return drift.Report, ""
 	}
 	if r.glass.active() {
-		return drift.BreakGlass, ""
+		return drift.BreakGlass, r.glass.reason
 	}
 	if d.Type == drift.Extra && !r.mayDelete(d) {
 		return drift.Report, ""

@@ -40,6 +40,7 @@ func (e *Engine) round(ctx context.Context, name string) {
 	if ctx.Err() != nil {
 		return
 	}
+	out.openings, out.stood = r.progress.openings, r.progress.stood
 	e.report(name, report{
 		target: r.target, applied: r.progress.revision, reached: out.reached,
 		pending: r.pending, blind: errors.Is(err, errBlind), err: err,
@@ -70,6 +71,9 @@ type round struct {
 	glass    glass
 	// unwelcome are extra objects that are to be deleted.
 	unwelcome []drift.Difference
+	// standing counts what Git says and what is held all the same, ignored whatever
+	// a rule ignores, extras included.
+	standing, ignored int
 }
 
 func (r *round) run(ctx context.Context) (outcome, error) {
@@ -81,6 +85,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 	out.gone = gone
 	if !there {
 		r.pending = !gone
+		r.noGlass()
 		r.engine.ledger.Record(r.target.name, nil, nil)
 		return out, nil
 	}
@@ -92,7 +97,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 	}
 	if r.mode() == Observe {
 		r.record(mend, extra)
-		out.reached = len(mend) == 0 && len(extra) == 0
+		out.reached = len(mend)+len(extra) == r.ignored
 		return out, nil
 	}
 	leave, foreign := leaving(r.target, r.progress, extra)
@@ -101,9 +106,8 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		leave = nil
 	}
 	due := r.record(mend, foreign)
-	equal := len(due) == len(mend) // nothing is left standing
+	equal := r.standing == 0
 	out.fights = r.progress.fighting(r.now)
-	out.openings, out.stood = r.progress.openings, r.progress.stood
 	if !r.engine.cluster.Synced() { // it may have gone blind while we compared
 		return out, errBlind
 	}

@@ -92,6 +92,7 @@ type Difference struct {
 	Corrected  *time.Time     `json:"corrected"`
 	Held       *drift.Hold    `json:"held"`
 	Exposure   []Exposure     `json:"exposure"`
+	Reason     string         `json:"reason"`   // why it is held, where somebody has said it
 	SpecHash   string         `json:"specHash"` // of the live object, for drift.ignore
 }
 

@@ -3,8 +3,12 @@ package config
 import (
 	"reflect"
 	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config/strict"
+	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
 // contradictions reports what no key has alone. given says which keys count:
@@ -20,6 +24,11 @@ func (r *Repository) contradictions(add func(key string, err error), given func(
 			add("limits."+key, strict.Invalidf("a negative value means no limit", "0 would refuse everything"))
 		}
 	}
+	for i, rule := range r.Drift.Ignore {
+		if err := rule.never(); err != nil && given("drift.ignore") {
+			add(indexed("drift.ignore", i), err)
+		}
+	}
 	if given("lint.disable") && given("lint.severity") {
 		for i, rule := range r.Lint.Disable {
 			if _, ok := r.Lint.Severity[rule]; ok {
@@ -27,6 +36,27 @@ func (r *Repository) contradictions(add func(key string, err error), given func(
 			}
 		}
 	}
+}
+
+// never says why the rule can never match; nil if it can.
+func (i Ignore) never() error {
+	if i.Kind == "" {
+		return nil // the decoder has found it missing
+	}
+	kind, ok := kinds.Find(schema.GroupKind{Group: i.Group, Kind: i.Kind})
+	switch {
+	case !ok && i.Group == "":
+		return strict.Invalidf("give its group, such as networking.k8s.io or projectcalico.org", "no kind %s is guarded in the core group", i.Kind)
+	case !ok:
+		return strict.Invalidf("only guarded kinds and Namespace can differ", "no kind %s is guarded in the group %s", i.Kind, i.Group)
+	case kind.Namespaced && i.Namespace == "":
+		return strict.Invalidf(`give a namespace; "*" is every one`, "%s is in namespaces, and none is given", i.Kind)
+	case !kind.Namespaced && i.Namespace != "":
+		return strict.Invalidf("remove the namespace", "%s is not in a namespace", i.Kind)
+	case kind == kinds.Namespace && i.SpecHash != "":
+		return strict.Invalidf("remove specHash", "what matters of a Namespace are its labels, and they have no hash")
+	}
+	return nil
 }
 
 // short moves the keys at the top level to where they belong.
@@ -77,6 +107,9 @@ func (d *Daemon) contradictions() {
 	d.sourceContradictions()
 	d.authContradictions()
 	d.listenContradictions()
+	if d.Drift.BreakGlass.MaxDuration > 24*time.Hour {
+		d.doc.Add("drift.breakGlass.maxDuration", strict.Invalidf("it is counted within 24 hours", "must be at most 24h, not %s", d.Drift.BreakGlass.MaxDuration))
+	}
 	if d.Sync.QPS == 0 {
 		d.doc.Add("sync.qps", strict.Invalidf("a number above 0, or -1 for no bound", "0 would allow no request at all"))
 	}

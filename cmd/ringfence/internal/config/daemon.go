@@ -168,8 +168,8 @@ type Drift struct {
 
 // BreakGlass is the "drift.breakGlass" section.
 type BreakGlass struct {
-	// MaxDuration is how long it may last; 0 (default) means that there is no
-	// such exception.
+	// MaxDuration is how long it may last from first sight, and within 24 hours, at
+	// most 24h; 0 (default) means that there is no such exception.
 	MaxDuration time.Duration `key:"maxDuration" min:"0s"`
 }
 

@@ -42,6 +42,7 @@ func formats() map[string]func(string) error {
 		"proxyURL":      proxyURL,
 		"refName":       refName,
 		"semver":        semverConstraint,
+		"sha256":        matching(`^[0-9a-f]{64}$`, "is not a SHA-256", "64 hexadecimal digits in lower case, as specHash in /api/v1/drift"),
 		"sourceURL":     sourceURL,
 		"timeZone":      timeZone,
 	}

@@ -98,6 +98,23 @@ r.yaml:3:55: limits.fileBytes: "1.5Mi" is not a size (a whole number of bytes, o
 r.yaml:4:1: sync: unknown key (it belongs in the daemon's own file, kind: Config)
 r.yaml:5:9: drift.mode: unknown key (it belongs in the daemon's own file, kind: Config)`,
 		},
+		"rules that match nothing": {
+			`drift:
+  ignore:
+  - {kind: NetworkPolicy, namespace: a, name: x, reason: y}
+  - {group: apps, kind: Deployment, namespace: a, name: x, reason: y}
+  - {group: networking.k8s.io, kind: NetworkPolicy, name: x, reason: y}
+  - {group: projectcalico.org, kind: Tier, namespace: "*", name: x, reason: y, specHash: abc}
+  - {kind: Namespace, name: x, reason: y, specHash: ` + strings.Repeat("0f", 32) + `}
+  - {group: projectcalico.org, kind: NetworkSet, namespace: "a-*", name: "*", reason: y, specHash: ` + strings.Repeat("0f", 32) + `}
+`,
+			`r.yaml:5:5: drift.ignore[0]: no kind NetworkPolicy is guarded in the core group (give its group, such as networking.k8s.io or projectcalico.org)
+r.yaml:6:5: drift.ignore[1]: no kind Deployment is guarded in the group apps (only guarded kinds and Namespace can differ)
+r.yaml:7:5: drift.ignore[2]: NetworkPolicy is in namespaces, and none is given (give a namespace; "*" is every one)
+r.yaml:8:5: drift.ignore[3]: Tier is not in a namespace (remove the namespace)
+r.yaml:8:90: drift.ignore[3].specHash: "abc" is not a SHA-256 (64 hexadecimal digits in lower case, as specHash in /api/v1/drift)
+r.yaml:9:5: drift.ignore[4]: what matters of a Namespace are its labels, and they have no hash (remove specHash)`,
+		},
 		"not yet": {
 			`layout: {allowedKinds: [{kind: Role, scope: Namespaced}]}
 lint: {disable: [a], severity: {a: off}}
@@ -215,6 +232,7 @@ c.yaml:3:74: source.tls: certFile and keyFile are needed together`,
 		"pins are checked": {"layout: {namespaces: [A]}\ndrift: {extra: no}\n", "c.yaml:3:23: layout.namespaces[0]: \"A\" matches no name (names hold lower-case letters, digits, - and .)\nc.yaml:4:16: drift.extra: unknown value \"no\" (allowed: report, delete)"},
 		"pins contradict":  {"layout: {cluster: a, guard: a}\n", "c.yaml:3:29: layout.guard: is the same folder as layout.cluster, \"a\" (give the guard a folder of its own)"},
 		"break-glass":      {"drift: {breakGlass: {maxDuration: -1h}}\n", "c.yaml:3:35: drift.breakGlass.maxDuration: must be at least 0s, not -1h0m0s"},
+		"break-glass long": {"drift: {breakGlass: {maxDuration: 25h}}\n", "c.yaml:3:35: drift.breakGlass.maxDuration: must be at most 24h, not 25h0m0s (it is counted within 24 hours)"},
 		"signers": {
 			"source:\n  url: https://h/r\n  verify: {signers: [{openpgpFile: a, sshAllowedSignersFile: b}]}\n",
 			"c.yaml:5:11: source.verify: signers or trustFrom are given, but mode is none (set mode to head or range, or remove them)\nc.yaml:5:22: source.verify.signers[0]: exactly one of openpgpFile and sshAllowedSignersFile is needed",

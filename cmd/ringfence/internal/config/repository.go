@@ -125,7 +125,8 @@ type RepositoryDrift struct {
 	// Extra says what is done about guarded objects that are not in Git: report
 	// (default), or delete.
 	Extra string `key:"extra" enum:"report|delete"`
-	// Ignore lists differences that are not reported.
+	// Ignore lists differences that are listed as ignored, neither corrected nor
+	// counted as drift.
 	Ignore []Ignore `key:"ignore"`
 }
 
@@ -133,16 +134,17 @@ type RepositoryDrift struct {
 type Ignore struct {
 	// Group is the API group of the object.
 	Group string `key:"group" format:"group"`
-	// Kind is the kind of the object.
+	// Kind is the kind of the object: a guarded one, or Namespace.
 	Kind string `key:"kind" is:"required" format:"kind"`
-	// Namespace is the object's namespace, "" for cluster-scoped kinds.
+	// Namespace is a glob of the object's namespace, "" for cluster-scoped kinds.
 	Namespace string `key:"namespace" format:"nameGlob"`
 	// Name is a glob of the object's name.
 	Name string `key:"name" is:"required" format:"nameGlob"`
 	// Reason says why, for people.
 	Reason string `key:"reason" is:"required"`
-	// SpecHash is the hash of the one spec that is ignored even if it opens.
-	SpecHash string `key:"specHash" format:"name"`
+	// SpecHash is the hash of the one spec that is ignored even if it opens, as
+	// drift.SpecHash makes it.
+	SpecHash string `key:"specHash" format:"sha256"`
 }
 
 // Limits is the "limits" section. Past a limit the overlay concerned (for

@@ -120,6 +120,7 @@ func driftOf(e drift.Entry, revision string) api.Difference {
 		at := e.Corrected.UTC()
 		out.Corrected = &at
 	}
+	out.Reason = e.Reason
 	if e.Held != drift.NotHeld {
 		out.Held = &e.Held
 	}

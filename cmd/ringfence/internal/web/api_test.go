@@ -32,7 +32,7 @@ func TestAnswers(t *testing.T) {
 		"/api/v1/drift": `[{
 			"tenant": "", "apiVersion": "projectcalico.org/v3", "kind": "Tier", "namespace": "", "name": "shadow",
 			"type": "extra", "effect": "unknown", "since": "2026-03-01T08:00:00Z",
-			"fields": [], "managers": [], "exposure": [], "origin": null, "corrected": null, "held": "report", "specHash": ""
+			"fields": [], "managers": [], "exposure": [], "origin": null, "corrected": null, "held": "report", "reason": "", "specHash": ""
 		}, {
 			"tenant": "caas-acme", "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "namespace": "caas-acme", "name": "deny-all",
 			"type": "modified", "effect": "opens", "since": "2026-03-01T09:00:00.5Z",
@@ -40,7 +40,7 @@ func TestAnswers(t *testing.T) {
 			"managers": [{"name": "rogue", "operation": "Update", "time": "2026-03-01T08:59:59Z"}],
 			"exposure": [{"effect": "opens", "from": {"any": "pod"}, "to": {"namespace": "caas-acme", "workload": "postgres"}, "ports": [{"protocol": "*"}]}],
 			"origin": {"file": "base/guard/deny-all.yaml", "line": 4, "revision": "` + commit + `"},
-			"corrected": "2026-03-01T09:00:01Z", "held": null, "specHash": ""
+			"corrected": "2026-03-01T09:00:01Z", "held": null, "reason": "", "specHash": ""
 		}]`,
 		"/api/v1/unfenced":            `["caas-nobody"]`,
 		"/api/v1/tenants/caas-acme":   acmeJSON,
