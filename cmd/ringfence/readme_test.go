@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/sync/controlplane"
 )
 
@@ -91,6 +93,27 @@ func TestReadmeCommands(t *testing.T) {
 		got = append(got, row[1])
 	}
 	assert.ElementsMatch(t, want, got)
+}
+
+// The README's picture is the example's.
+func TestReadmePicture(t *testing.T) {
+	var out bytes.Buffer
+	require.Zero(t, run(t.Context(), environment{Args: []string{"reach", repositoryRoot, "--tenant", "caas-initech", "-o", "mermaid"}, Stdout: &out, Stderr: &out}), &out)
+	pictures := blocks(readme(t), "mermaid")
+	require.Len(t, pictures, 1)
+	require.Equal(t, out.String(), pictures[0])
+}
+
+// The README's list of ranges is what "internet" leaves out, each range of the code's by itself.
+func TestReadmeInternet(t *testing.T) {
+	_, list, found := strings.Cut(readme(t), "which are no place on the internet")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, "`-o json`")
+	var ranges []string
+	for _, m := range regexp.MustCompile("`([0-9a-f.:]+/[0-9]+)`").FindAllStringSubmatch(list, -1) {
+		ranges = append(ranges, m[1])
+	}
+	require.Equal(t, reach.InternetExcluded(), ranges)
 }
 
 // compareMetrics compares the README's table with a scrape.

@@ -18,27 +18,41 @@ type Picture struct {
 	Inner func(namespace string) bool
 }
 
+// side is where a node stands in its band: who calls from outside on the left, who is called outside on the right. Who does
+// both is there twice.
+type side uint8
+
+const (
+	inside side = iota
+	callers
+	called
+)
+
 // node is one end of connections, in one band.
 type node struct {
-	place reach.Place
-	layer int
-	row   int // in the layer
-	dummy bool
-	x, y  float64 // of the middle
-	width float64
+	place       reach.Place
+	side        side
+	layer       int
+	row         int // in the layer
+	dummy       bool
+	x, y        float64 // of the middle
+	width       float64
+	left, right []*slot // from top to bottom
 }
 
 // edge is one connection.
 type edge struct {
-	from, to *node
-	label    string
-	unknown  bool
-	path     []*node // from, dummies, to; from left to right
+	from, to   *node
+	lines      []string // of the label
+	full       string   // the label in one line
+	unknown    bool
+	path       []*node // from, dummies, to; from left to right
+	start, end *slot   // on from and on to
 }
 
 // band is the part of a picture that is about one namespace.
 type band struct {
-	namespace string
+	namespace string // "" where it is about none
 	nodes     []*node
 	edges     []*edge
 	layers    [][]*node
@@ -46,31 +60,22 @@ type band struct {
 
 // bands sorts the connections into bands: by the inner namespace that is called, else by the one that calls.
 func (p *Picture) bands() []*band {
-	byName := map[string]*band{}
-	known := map[string]map[reach.Place]*node{}
+	makers := map[string]*bandMaker{}
 	for _, part := range []struct {
-		list    []reach.Connection
-		unknown bool
-	}{{p.Connections, false}, {p.Unknown, true}} {
+		list []reach.Connection
+		mark string
+	}{{p.Connections, ""}, {p.Unknown, "unknown: "}} {
 		for _, c := range part.list {
 			name := p.home(c)
-			if byName[name] == nil {
-				byName[name], known[name] = &band{namespace: name}, map[reach.Place]*node{}
+			if makers[name] == nil {
+				makers[name] = &bandMaker{&band{namespace: name}, map[stand]*node{}}
 			}
-			b := byName[name]
-			at := func(place reach.Place) *node {
-				if known[name][place] == nil {
-					known[name][place] = &node{place: place}
-					b.nodes = append(b.nodes, known[name][place])
-				}
-				return known[name][place]
-			}
-			b.edges = append(b.edges, &edge{from: at(c.From), to: at(c.To), label: ports(c), unknown: part.unknown})
+			makers[name].add(c, part.mark)
 		}
 	}
-	out := make([]*band, 0, len(byName))
-	for _, b := range byName {
-		out = append(out, b)
+	out := make([]*band, 0, len(makers))
+	for _, m := range makers {
+		out = append(out, m.band)
 	}
 	slices.SortFunc(out, func(a, b *band) int { return cmp.Compare(a.namespace, b.namespace) })
 	return out
@@ -83,6 +88,36 @@ func (p *Picture) home(c reach.Connection) string {
 		}
 	}
 	return ""
+}
+
+// stand is a place on one side of a band.
+type stand struct {
+	place reach.Place
+	side  side
+}
+
+type bandMaker struct {
+	band  *band
+	known map[stand]*node
+}
+
+func (m *bandMaker) add(c reach.Connection, mark string) {
+	label := mark + ports(c)
+	m.band.edges = append(m.band.edges, &edge{
+		from: m.node(c.From, callers), to: m.node(c.To, called), full: label, lines: wrapped(label), unknown: mark != "",
+	})
+}
+
+func (m *bandMaker) node(p reach.Place, outside side) *node {
+	at := stand{p, outside}
+	if m.band.namespace == "" || p.Namespace == m.band.namespace {
+		at.side = inside
+	}
+	if m.known[at] == nil {
+		m.known[at] = &node{place: p, side: at.side}
+		m.band.nodes = append(m.band.nodes, m.known[at])
+	}
+	return m.known[at]
 }
 
 func ports(c reach.Connection) string {

@@ -6,7 +6,7 @@ import (
 )
 
 // arrange gives every node of the band a layer (callers left of those they call, as far as there are no circles) and a
-// row, and every edge a path through the layers between its ends.
+// row, every edge a path through the layers between its ends, and all of them their place.
 func (b *band) arrange() {
 	b.assignLayers()
 	last := 0
@@ -23,35 +23,41 @@ func (b *band) arrange() {
 	for sweep := range 8 {
 		b.order(sweep%2 == 0)
 	}
+	b.place()
 }
 
-// assignLayers is the longest path from any source; edges that close a circle do not count.
+// assignLayers puts callers from outside first, those called outside last, and orders what is inside between them.
 func (b *band) assignLayers() {
-	out := map[*node][]*node{}
-	for _, e := range b.edges {
-		out[e.from] = append(out[e.from], e.to)
+	first := 0
+	if slices.ContainsFunc(b.nodes, func(n *node) bool { return n.side == callers }) {
+		first = 1
 	}
-	state := map[*node]int{} // 1: on the path, 2: done
-	var sorted []*node
-	forward := map[[2]*node]bool{}
-	var visit func(n *node)
-	visit = func(n *node) {
-		state[n] = 1
-		for _, to := range out[n] {
-			if state[to] == 1 {
-				continue // closes a circle
-			}
-			forward[[2]*node{n, to}] = true
-			if state[to] == 0 {
-				visit(to)
-			}
+	b.layerInside(first)
+	last := first
+	for _, n := range b.nodes {
+		if n.side == inside {
+			last = max(last, n.layer+1)
 		}
-		state[n] = 2
-		sorted = append(sorted, n)
 	}
 	for _, n := range b.nodes {
-		if state[n] == 0 {
-			visit(n)
+		if n.side == called {
+			n.layer = last
+		}
+	}
+}
+
+// layerInside is the longest path from any source; edges that close a circle do not count.
+func (b *band) layerInside(first int) {
+	out := map[*node][]*node{}
+	for _, e := range b.edges {
+		if e.from.side == inside && e.to.side == inside {
+			out[e.from] = append(out[e.from], e.to)
+		}
+	}
+	sorted, forward := depthFirst(b.nodes, out)
+	for _, n := range b.nodes {
+		if n.side == inside {
+			n.layer = first
 		}
 	}
 	for _, n := range slices.Backward(sorted) {
@@ -61,6 +67,34 @@ func (b *band) assignLayers() {
 			}
 		}
 	}
+}
+
+// depthFirst returns the nodes, each after all that it leads to, and the edges that close no circle.
+func depthFirst(nodes []*node, out map[*node][]*node) (sorted []*node, forward map[[2]*node]bool) {
+	const onPath, done = 1, 2
+	state := map[*node]int{}
+	forward = map[[2]*node]bool{}
+	var visit func(n *node)
+	visit = func(n *node) {
+		state[n] = onPath
+		for _, to := range out[n] {
+			if state[to] == onPath {
+				continue
+			}
+			forward[[2]*node{n, to}] = true
+			if state[to] != done {
+				visit(to)
+			}
+		}
+		state[n] = done
+		sorted = append(sorted, n)
+	}
+	for _, n := range nodes {
+		if state[n] == 0 {
+			visit(n)
+		}
+	}
+	return sorted, forward
 }
 
 // route gives an edge a place in each layer that it crosses.
@@ -87,33 +121,42 @@ func (b *band) order(rightward bool) {
 			n.row = i
 		}
 	}
-	before, after := map[*node][]int{}, map[*node][]int{}
-	for _, e := range b.edges {
-		for i := 1; i < len(e.path); i++ {
-			before[e.path[i]] = append(before[e.path[i]], e.path[i-1].row)
-			after[e.path[i-1]] = append(after[e.path[i-1]], e.path[i].row)
-		}
-	}
-	neighbours := after
+	before, after := b.neighbours()
+	near := after
 	if rightward {
-		neighbours = before
+		near = before
 	}
+	row := func(n *node) float64 { return float64(n.row) }
 	for _, layer := range b.layers {
-		slices.SortStableFunc(layer, func(m, n *node) int { return cmp.Compare(middle(m, neighbours), middle(n, neighbours)) })
+		slices.SortStableFunc(layer, func(m, n *node) int { return cmp.Compare(middle(m, near[m], row), middle(n, near[n], row)) })
 		for i, n := range layer {
 			n.row = i
 		}
 	}
 }
 
-func middle(n *node, neighbours map[*node][]int) float64 {
-	rows := neighbours[n]
-	if len(rows) == 0 {
-		return float64(n.row)
+// neighbours returns for each node those that edges lead to in the layer before and in the one after.
+func (b *band) neighbours() (before, after map[*node][]*node) {
+	before, after = map[*node][]*node{}, map[*node][]*node{}
+	for _, e := range b.edges {
+		for i := 1; i < len(e.path); i++ {
+			l, r := e.path[i-1], e.path[i]
+			if l.layer != r.layer {
+				before[r], after[l] = append(before[r], l), append(after[l], r)
+			}
+		}
 	}
-	sum := 0
-	for _, row := range rows {
-		sum += row
+	return before, after
+}
+
+// middle is the mean of the neighbours' places, or the node's own if it has none.
+func middle(n *node, near []*node, at func(*node) float64) float64 {
+	if len(near) == 0 {
+		return at(n)
 	}
-	return float64(sum) / float64(len(rows))
+	sum := 0.0
+	for _, m := range near {
+		sum += at(m)
+	}
+	return sum / float64(len(near))
 }

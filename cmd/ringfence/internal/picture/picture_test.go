@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,7 +65,7 @@ func TestSVGOfAnything(t *testing.T) {
 		wellFormed(t, first.Bytes())
 		for _, b := range p.bands() {
 			b.arrange()
-			(&drawing{picture: p}).band(b, 0)
+			(&drawing{}).band(b, 0)
 			apart(t, b)
 		}
 	}
@@ -82,27 +83,39 @@ func wellFormed(t *testing.T, document []byte) {
 	}
 }
 
+// area is a part of the picture.
+type area struct {
+	what                     string
+	left, top, right, bottom float64
+}
+
 func apart(t *testing.T, b *band) {
 	t.Helper()
-	for _, layer := range b.layers {
-		for i := 1; i < len(layer); i++ {
-			require.GreaterOrEqual(t, layer[i].y-layer[i].size()/2, layer[i-1].y+layer[i-1].size()/2)
+	var areas []area
+	for _, n := range b.nodes {
+		areas = append(areas, area{n.place.String(), n.x - n.width/2, n.y - n.size()/2, n.x + n.width/2, n.y + n.size()/2})
+		for _, s := range append(slices.Clone(n.left), n.right...) {
+			require.LessOrEqual(t, s.y+s.height/2, n.y+n.size()/2+0.01, "a line meets its node")
+			require.GreaterOrEqual(t, s.y-s.height/2, n.y-n.size()/2-0.01)
 		}
 	}
 	for _, e := range b.edges {
 		for i := 1; i < len(e.path); i++ {
 			require.Equal(t, e.path[i-1].layer+1, e.path[i].layer, "a path crosses every layer")
 		}
+		require.Contains(t, append(slices.Clone(e.from.left), e.from.right...), e.start)
+		require.Contains(t, append(slices.Clone(e.to.left), e.to.right...), e.end)
+		tip, far := e.label()
+		areas = append(areas, area{e.full, min(tip, far), e.end.y - e.tall()/2, max(tip, far), e.end.y + e.tall()/2})
 	}
-	var tags []*tag
-	for _, e := range b.edges {
-		tags = append(tags, (&drawing{}).edge(e))
-	}
-	tags = spread(tags)
-	for i := 1; i < len(tags); i++ {
-		if tags[i].x == tags[i-1].x {
-			require.GreaterOrEqual(t, tags[i].y+0.2, tags[i-1].y+tags[i-1].height())
+	for i, a := range areas {
+		for _, c := range areas[:i] {
+			across := min(a.right, c.right)-max(a.left, c.left) > 0.01
+			down := min(a.bottom, c.bottom)-max(a.top, c.top) > 0.01
+			require.False(t, across && down, "%q lies upon %q", a.what, c.what)
 		}
+		require.Greater(t, a.left, -0.01)
+		require.Greater(t, a.top, -0.01)
 	}
 }
 
@@ -121,20 +134,43 @@ func TestNamesAreEscaped(t *testing.T) {
 	assert.Zero(t, strings.Count(mermaid.String(), `"`)%2)
 }
 
-// Callers stand left of those they call; what closes a circle points back.
+// Callers stand left of those they call; what closes a circle points back. Who calls from outside is on the left of all,
+// who is called outside on the right, and who does both is there twice.
 func TestLayers(t *testing.T) {
-	p := &Picture{Connections: []reach.Connection{
+	dns := pod("kube-system", "dns")
+	p := &Picture{Inner: func(namespace string) bool { return namespace == "a" }, Connections: []reach.Connection{
 		connection(t, pod("a", "front"), pod("a", "back"), "80"), connection(t, pod("a", "back"), pod("a", "db"), "80"),
 		connection(t, pod("a", "front"), pod("a", "db"), "80"), connection(t, pod("a", "db"), pod("a", "front"), "80"),
-		connection(t, pod("a", "db"), pod("a", "db"), "80"),
+		connection(t, pod("a", "db"), pod("a", "db"), "80"), connection(t, dns, pod("a", "db"), "9"), connection(t, pod("a", "db"), dns, "53/UDP"),
 	}}
 	b := p.bands()[0]
 	b.arrange()
-	layers := map[string]int{}
+	layers := map[string][]int{}
 	for _, n := range b.nodes {
-		layers[n.place.Workload] = n.layer
+		layers[n.place.Workload] = append(layers[n.place.Workload], n.layer)
 	}
-	assert.Equal(t, map[string]int{"front": 0, "back": 1, "db": 2}, layers)
+	assert.Equal(t, map[string][]int{"front": {1}, "back": {2}, "db": {3}, "dns": {0, 4}}, layers)
+	left, _, right, _, framed := b.frame()
+	require.True(t, framed)
+	for _, n := range b.nodes {
+		assert.Equal(t, n.place.Namespace == "a", n.x > left && n.x < right, n.place)
+	}
+}
+
+// Of all places that leave the nodes apart, the nearest to the wanted ones.
+func TestSpread(t *testing.T) {
+	layer := []*node{{}, {}, {}}
+	step := boxHeight + rowGap
+	for _, tt := range []struct{ wanted, want []float64 }{
+		{[]float64{0, 100, 300}, []float64{0, 100, 300}},
+		{[]float64{0, 0, 0}, []float64{-step, 0, step}},
+		{[]float64{10, 0, 500}, []float64{5 - step/2, 5 + step/2, 500}},
+	} {
+		spread(layer, tt.wanted)
+		for i, n := range layer {
+			assert.InDelta(t, tt.want[i], n.y, 0.01, tt.wanted)
+		}
+	}
 }
 
 func TestNothing(t *testing.T) {

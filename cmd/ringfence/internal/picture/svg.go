@@ -2,7 +2,6 @@ package picture
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -10,35 +9,26 @@ import (
 	"strings"
 )
 
-// Sizes in pixels.
 const (
-	boxHeight   = 44.0
-	boxLeast    = 150.0
-	dummyHeight = 20.0
-	rowGap      = 18.0
-	layerGap    = 190.0
-	margin      = 24.0
-	heading     = 34.0
-	charWidth   = 7.3 // of 12 px text
-	lineHeight  = 14.0
-	labelChars  = 22
-	labelLines  = 4
+	margin     = 24.0
+	labelChars = 22
+	labelLines = 4
 )
 
 // style is the whole of the picture's looks, light and dark.
 const style = `
 text{font:12px system-ui,sans-serif;fill:#1c2430}
 .h{font-weight:600;font-size:14px}.w{fill:#5b6675;font-size:11px}.b{font-weight:600}
-.bg{fill:#ffffff}.box{fill:#eef4fb;stroke:#3b6ea5}.out{fill:#f6f6f6;stroke:#8a94a3}.any{fill:#fff3e0;stroke:#b26a00}
+.bg{fill:#ffffff}.ns{fill:#f3f7fc;stroke:#9db8d6}.box{fill:#ffffff;stroke:#3b6ea5}.out{fill:#f6f6f6;stroke:#8a94a3}.any{fill:#fff3e0;stroke:#b26a00}
 .edge{fill:none;stroke:#5b6675;stroke-width:1.4}.maybe{stroke-dasharray:5 4}.tip{fill:#5b6675}
-.tag{fill:#ffffff;fill-opacity:.88}.l{font-size:11px}
-@media(prefers-color-scheme:dark){text{fill:#e6ebf2}.w{fill:#a4afbd}.bg{fill:#12171f}.box{fill:#1a2b3f;stroke:#6ea3dd}
-.out{fill:#20262f;stroke:#7b8796}.any{fill:#33260f;stroke:#e0a04a}.edge{stroke:#9aa6b5}.tip{fill:#9aa6b5}.tag{fill:#12171f}}
+.tag{fill:#ffffff}.in{fill:#f3f7fc}.l{font-size:11px}
+@media(prefers-color-scheme:dark){text{fill:#e6ebf2}.w{fill:#a4afbd}.bg{fill:#12171f}.ns{fill:#162130;stroke:#3f5d80}.box{fill:#1a2b3f;stroke:#6ea3dd}
+.out{fill:#20262f;stroke:#7b8796}.any{fill:#33260f;stroke:#e0a04a}.edge{stroke:#9aa6b5}.tip{fill:#9aa6b5}.tag{fill:#12171f}.in{fill:#162130}}
 `
 
 // SVG writes the picture as one SVG document.
 func (p *Picture) SVG(w io.Writer) error {
-	d := &drawing{picture: p}
+	d := &drawing{}
 	width, y := 320.0, margin
 	for _, b := range p.bands() {
 		b.arrange()
@@ -55,7 +45,7 @@ func (p *Picture) SVG(w io.Writer) error {
 	fmt.Fprintf(&out, "<style>%s</style>\n", style)
 	out.WriteString(`<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>` + "\n")
 	fmt.Fprintf(&out, "<rect class=\"bg\" width=\"%.0f\" height=\"%.0f\"/>\n", width, y)
-	for _, part := range []*bytes.Buffer{&d.edges, &d.labels, &d.boxes} {
+	for _, part := range []*bytes.Buffer{&d.frames, &d.edges, &d.labels, &d.boxes} {
 		out.Write(part.Bytes())
 	}
 	out.WriteString("</svg>\n")
@@ -72,76 +62,60 @@ func (p *Picture) words() string {
 	return strings.Join(lines, "; ")
 }
 
-// drawing gathers the parts of a document: boxes lie over labels, and these over edges.
-type drawing struct {
-	picture              *Picture
-	edges, labels, boxes bytes.Buffer
-}
+// drawing gathers the parts of a document, each of which lies over those before.
+type drawing struct{ frames, edges, labels, boxes bytes.Buffer }
 
 // band draws one band from y downwards and returns its right and lower end.
 func (d *drawing) band(b *band, y float64) (right, bottom float64) {
-	if b.namespace != "" {
-		d.text(margin, y+lineHeight, "h", b.namespace)
-		y += heading
-	}
-	height := 0.0
-	for _, layer := range b.layers {
-		height = max(height, stack(layer))
-	}
 	x := margin
+	left, top, frameRight, frameBottom, framed := b.frame()
+	if framed {
+		x, y = x-min(0, left), y-min(0, top)
+		fmt.Fprintf(&d.frames, "<rect class=\"ns\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"10\"/>\n",
+			x+left, y+top, frameRight-left, frameBottom-top)
+		right, bottom = x+frameRight, y+frameBottom
+	}
 	for _, layer := range b.layers {
-		width := boxLeast
 		for _, n := range layer {
-			n.measure()
-			width = max(width, n.width)
+			n.x, n.y = n.x+x, n.y+y
+			for _, s := range slices.Concat(n.left, n.right) {
+				s.y += y
+			}
+			right, bottom = max(right, n.x+n.width/2), max(bottom, n.y+n.size()/2)
 		}
-		at := y + (height-stack(layer))/2
-		for _, n := range layer {
-			n.x, n.y, n.width = x+width/2, at+n.size()/2, width
-			at += n.size() + rowGap
+	}
+	right = max(right, x+b.width())
+	for _, e := range b.edges {
+		d.edge(e)
+		class := "tag"
+		if tipX, far := e.label(); framed && min(tipX, far) > x+left && max(tipX, far) < x+frameRight {
+			class = "tag in"
 		}
-		x += width + layerGap
+		d.label(e, class)
 	}
 	for _, n := range b.nodes {
 		d.node(n, b.namespace)
 	}
-	var tags []*tag
-	for _, e := range b.edges {
-		tags = append(tags, d.edge(e))
+	if framed {
+		d.text(x+left+12, y+top+19, "h", b.namespace)
 	}
-	bottom = y + height
-	for _, t := range spread(tags) {
-		d.tag(t)
-		bottom = max(bottom, t.y+t.height())
-	}
-	return x - layerGap, bottom
+	return right, bottom
 }
 
-func (n *node) size() float64 {
-	if n.dummy {
-		return dummyHeight
+// width is where the last layer ends, with the labels on its right.
+func (b *band) width() float64 {
+	last := b.layers[len(b.layers)-1]
+	width := 0.0
+	for _, n := range last {
+		width = max(width, n.x+n.width/2+room(last, rightOf)+bend/2)
 	}
-	return boxHeight
-}
-
-func (n *node) measure() {
-	if n.dummy {
-		return
+	if room(last, rightOf) == 0 {
+		return 0
 	}
-	what, where := names(n.place)
-	n.width = max(boxLeast, 20+charWidth*float64(max(len([]rune(what)), len([]rune(where)))))
-}
-
-func stack(layer []*node) float64 {
-	sum := -rowGap
-	for _, n := range layer {
-		sum += n.size() + rowGap
-	}
-	return max(0, sum)
+	return width
 }
 
 func (d *drawing) node(n *node, home string) {
-	what, where := names(n.place)
 	class := "out"
 	switch {
 	case n.place.Namespace == home && home != "":
@@ -150,85 +124,78 @@ func (d *drawing) node(n *node, home string) {
 		class = "any"
 	}
 	fmt.Fprintf(&d.boxes, `<g><title>%s</title><rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="7"/>`,
-		escaped(n.place.String()), class, n.x-n.width/2, n.y-boxHeight/2, n.width, boxHeight)
-	fmt.Fprintf(&d.boxes, `<text class="b" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, n.x, n.y-3, escaped(what))
-	fmt.Fprintf(&d.boxes, `<text class="w" x="%.1f" y="%.1f" text-anchor="middle">%s</text></g>`+"\n", n.x, n.y+13, escaped(where))
+		escaped(n.place.String()), class, n.x-n.width/2, n.y-n.size()/2, n.width, n.size())
+	lines := n.lines(home)
+	y := n.y + 4 - 8*float64(len(lines)-1)
+	for i, line := range lines {
+		fmt.Fprintf(&d.boxes, `<text class="%s" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, []string{"b", "w"}[i], n.x, y+16*float64(i), escaped(line))
+	}
+	d.boxes.WriteString("</g>\n")
 }
 
-// edge draws the line and returns where its label is wanted.
-func (d *drawing) edge(e *edge) *tag {
-	first, last := e.path[0], e.path[len(e.path)-1]
+// edge draws the line from its start to the label, and through it to the arrow's head.
+func (d *drawing) edge(e *edge) {
 	class := "edge"
 	if e.unknown {
 		class += " maybe"
 	}
 	var path strings.Builder
-	var at [2]float64
-	if len(e.path) == 1 || first.layer == last.layer { // to itself, or within the layer: around on the right
-		x := first.x + first.width/2
-		fmt.Fprintf(&path, "M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", x, e.from.y, x+60, e.from.y, x+60, e.to.y, x, e.to.y)
-		at = [2]float64{x + 52, (e.from.y + e.to.y) / 2}
-	} else {
-		fmt.Fprintf(&path, "M%.1f %.1f", first.x+first.width/2, first.y)
-		for i := 1; i < len(e.path); i++ {
-			from, to := e.path[i-1], e.path[i]
-			x0, x1 := from.x+from.width/2, to.x-to.width/2
-			fmt.Fprintf(&path, "C%.1f %.1f %.1f %.1f %.1f %.1f", (x0+x1)/2, from.y, (x0+x1)/2, to.y, x1, to.y)
-			if to.dummy {
-				fmt.Fprintf(&path, "H%.1f", to.x+to.width/2)
-			}
+	first, last := e.path[0], e.path[len(e.path)-1]
+	tipX, near := e.label()
+	switch {
+	case first.layer == last.layer: // to itself, or within the layer: around on the right
+		x := e.from.x + e.from.width/2
+		fmt.Fprintf(&path, "M%.1f %.1fH%.1fC%.1f %.1f %.1f %.1f %.1f %.1fH%.1f", x, e.start.y, near, near+bend/2, e.start.y, near+bend/2, e.end.y, near, e.end.y, tipX)
+	case e.from == first:
+		x, y := e.from.x+e.from.width/2, e.start.y
+		fmt.Fprintf(&path, "M%.1f %.1f", x, y)
+		for _, n := range e.path[1 : len(e.path)-1] {
+			curve(&path, x, y, n.x-n.width/2, n.y)
+			x, y = n.x+n.width/2, n.y
+			fmt.Fprintf(&path, "H%.1f", x)
 		}
-		before := e.path[len(e.path)-2]
-		at = [2]float64{(before.x + before.width/2 + last.x - last.width/2) / 2, (before.y + last.y) / 2}
-	}
-	marker := "marker-end"
-	if e.from != first {
-		marker = "marker-start"
-	}
-	fmt.Fprintf(&d.edges, `<path class="%s" %s="url(#a)" d="%s"/>`+"\n", class, marker, path.String())
-	label := e.label
-	if e.unknown {
-		label = "unknown: " + label
-	}
-	return &tag{x: at[0], y: at[1], full: label, lines: wrapped(label)}
-}
-
-// tag is the label of an edge.
-type tag struct {
-	x, y  float64 // of the middle of its top
-	full  string
-	lines []string
-}
-
-func (t *tag) height() float64 { return lineHeight*float64(len(t.lines)) + 4 }
-
-// spread moves labels apart, up and down, where they would lie upon one another; their order stays.
-func spread(tags []*tag) []*tag {
-	for _, t := range tags {
-		t.y -= t.height() / 2
-	}
-	slices.SortStableFunc(tags, func(a, b *tag) int { return cmp.Or(cmp.Compare(a.x, b.x), cmp.Compare(a.y, b.y)) })
-	for moved, rounds := true, 0; moved && rounds < 1000; rounds++ {
-		moved = false
-		for i := 1; i < len(tags); i++ {
-			above, below := tags[i-1], tags[i]
-			if overlap := above.y + above.height() + 2 - below.y; above.x == below.x && overlap > 0.1 {
-				above.y, below.y, moved = above.y-overlap/2, below.y+overlap/2, true
-			}
+		curve(&path, x, y, near, e.end.y)
+		fmt.Fprintf(&path, "H%.1f", tipX)
+	default:
+		x, y := e.from.x-e.from.width/2, e.start.y
+		fmt.Fprintf(&path, "M%.1f %.1f", x, y)
+		for _, n := range slices.Backward(e.path[1 : len(e.path)-1]) {
+			curve(&path, x, y, n.x+n.width/2, n.y)
+			x, y = n.x-n.width/2, n.y
+			fmt.Fprintf(&path, "H%.1f", x)
 		}
+		curve(&path, x, y, near, e.end.y)
+		fmt.Fprintf(&path, "H%.1f", tipX)
 	}
-	return tags
+	fmt.Fprintf(&d.edges, `<path class="%s" marker-end="url(#a)" d="%s"/>`+"\n", class, path.String())
 }
 
-func (d *drawing) tag(t *tag) {
-	width := 0.0
-	for _, line := range t.lines {
-		width = max(width, 6.4*float64(len([]rune(line)))+8)
+// label returns where the line meets the node, and where the label's far end is.
+func (e *edge) label() (tipX, far float64) {
+	if e.path[0].layer == e.path[len(e.path)-1].layer || e.from != e.path[0] {
+		tipX = e.to.x + e.to.width/2
+		return tipX, tipX + tip + e.wide()
 	}
-	fmt.Fprintf(&d.labels, `<g><title>%s</title><rect class="tag" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="3"/>`,
-		escaped(t.full), t.x-width/2, t.y, width, t.height())
-	for i, line := range t.lines {
-		fmt.Fprintf(&d.labels, `<text class="l" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, t.x, t.y+lineHeight*float64(i+1)-1, escaped(line))
+	tipX = e.to.x - e.to.width/2
+	return tipX, tipX - tip - e.wide()
+}
+
+func curve(path *strings.Builder, x0, y0, x1, y1 float64) {
+	fmt.Fprintf(path, "C%.1f %.1f %.1f %.1f %.1f %.1f", (x0+x1)/2, y0, (x0+x1)/2, y1, x1, y1)
+}
+
+// label draws the words on the line, before the arrow's head.
+func (d *drawing) label(e *edge, class string) {
+	tipX, far := e.label()
+	middle := far + e.wide()/2
+	if far > tipX {
+		middle = far - e.wide()/2
+	}
+	top := e.end.y - e.tall()/2
+	fmt.Fprintf(&d.labels, `<g><title>%s</title><rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="3"/>`,
+		escaped(e.full), class, middle-e.wide()/2, top, e.wide(), e.tall())
+	for i, line := range e.lines {
+		fmt.Fprintf(&d.labels, `<text class="l" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, middle, top+lineHeight*float64(i+1)-2, escaped(line))
 	}
 	d.labels.WriteString("</g>\n")
 }
