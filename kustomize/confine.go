@@ -26,6 +26,10 @@ const (
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 	LabelTenant    = "ringfence.dev/tenant"
 
+	// ReservedSuffix ends the names of the copies that stand in for objects while
+	// they are recreated; no overlay may use it.
+	ReservedSuffix = "-0-ringfence-hold"
+
 	managedBy      = "ringfence"
 	breakGlass     = "ringfence.dev/break-glass"
 	crdCalicoGroup = "crd.projectcalico.org"

@@ -152,6 +152,9 @@ func (j *judge) form(o Object, refuse refuseFunc) {
 	if errs := check(name); len(errs) > 0 {
 		refuse(fieldPath{"metadata", "name"}, &refused{fmt.Sprintf("%q is not a valid name: %s", name, plain(errs[0])), ""})
 	}
+	if strings.HasSuffix(name, ReservedSuffix) {
+		refuse(fieldPath{"metadata", "name"}, &refused{fmt.Sprintf("the name %q ends in %s, which Ringfence keeps for itself", name, ReservedSuffix), "choose another name"})
+	}
 	for _, key := range sortedKeys(o.GetLabels()) {
 		value := o.GetLabels()[key]
 		at := fieldPath{"metadata", "labels", key}

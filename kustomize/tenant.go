@@ -30,6 +30,18 @@ type Own struct {
 	AdoptExtras bool
 }
 
+// Within returns the settings without those that may no longer be made.
+func (o Own) Within(may []string) Own {
+	if !slices.Contains(may, MayMode) {
+		o.Mode = ""
+	}
+	if !slices.Contains(may, MaySuspend) {
+		o.SuspendUntil, o.SuspendReason = time.Time{}, ""
+	}
+	o.AdoptExtras = o.AdoptExtras && slices.Contains(may, MayAdoptExtras)
+	return o
+}
+
 // Own returns the settings of the tenant itself.
 func (t *Tenant) Own() Own {
 	for _, o := range t.Settings {

@@ -40,6 +40,9 @@ type Rendered struct {
 	Expect []string
 	// Network is what policies need to know of the cluster's network.
 	Network exposure.Network
+	// TenantMay names the settings that overlays may make for themselves, as
+	// kustomize.Config does: what an earlier revision allowed ends with it.
+	TenantMay []string
 	// Ignore are the differences that do not count.
 	Ignore []drift.IgnoreRule
 	// DeleteExtra: extra objects that only open are deleted, and not only reported.

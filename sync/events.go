@@ -141,6 +141,9 @@ func (e *Engine) detected(d *drift.Entry) {
 	if d.Type == drift.Extra {
 		reason, message = reasonExtraPolicy, "not in Git: "+d.ID.String()
 	}
+	if d.Type == drift.Missing && e.config.Mode != Observe {
+		message += " was deleted" // by whom, no object says any more
+	}
 	names := make([]string, 0, len(d.Writers))
 	for _, w := range d.Writers {
 		names = append(names, w.Name)
@@ -158,6 +161,12 @@ func (e *Engine) detected(d *drift.Entry) {
 	if words := d.Exposure.Words(); words != "" {
 		message += "; " + words
 		attrs = append(attrs, "exposure", words)
+	}
+	if d.Held == drift.Fight {
+		message += "; it is being fought over, and its correction waits"
+	}
+	if d.Held != drift.NotHeld {
+		attrs = append(attrs, "held", string(d.Held))
 	}
 	e.config.Log.Warn("drift detected", attrs...)
 	e.events.about(d.Tenant, corev1.EventTypeWarning, reason, message)

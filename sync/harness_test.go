@@ -150,7 +150,7 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 		return nil, errors.New("the tree is refused")
 	}
 	if k.renderer == nil {
-		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}, TenantMay: []string{"mode", "suspend", "adoptExtras"}})
+		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}, TenantMay: tenantMay()})
 		if err != nil {
 			return nil, err
 		}
@@ -160,10 +160,14 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 	if err != nil {
 		return nil, err
 	}
-	rendered := &Rendered{Rendering: rendering, Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
+	rendered := &Rendered{Rendering: rendering, TenantMay: tenantMay(), Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
 		return k.renderer.Guard(ctx, s.FS(), namespace)
 	}}
 	return rendered, readRules(s.FS(), rendered)
+}
+
+func tenantMay() []string {
+	return []string{kustomize.MayMode, kustomize.MaySuspend, kustomize.MayAdoptExtras}
 }
 
 // rulesFile stands for what ringfence.yaml says of expected namespaces and of drift.

@@ -1,7 +1,11 @@
 package sync
 
 import (
+	"slices"
+	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ringfence/ringfence/drift"
 )
@@ -21,6 +25,11 @@ func (r *round) record(mend, foreign []drift.Difference) []drift.Difference {
 		drifted = append(drifted, foreign...)
 	}
 	r.judge(drifted)
+	for i, d := range drifted {
+		if hold, _ := r.holding(d); hold == drift.Fight {
+			drifted[i].Writers = append(slices.Clone(d.Writers), r.ourSide(d.ID))
+		}
+	}
 	fresh := r.engine.ledger.Record(r.target.name, drifted, r.holding)
 	for i := range fresh {
 		r.engine.detected(&fresh[i])
@@ -58,8 +67,13 @@ func (r *round) holding(d drift.Difference) (drift.Hold, string) {
 	if r.glass.active() {
 		return drift.BreakGlass, r.glass.reason
 	}
-	if d.Type == drift.Extra && !r.mayDelete(d) {
-		return drift.Report, ""
+	if d.Type == drift.Extra {
+		if !r.mayDelete(d) {
+			return drift.Report, ""
+		}
+		if d.Got.GetDeletionTimestamp() != nil {
+			return drift.Report, "it is being deleted, and hangs on the finalizers " + strings.Join(d.Got.GetFinalizers(), ", ")
+		}
 	}
 	if wait := r.progress.patience(d.ID, r.now); wait > 0 {
 		r.engine.queue.AddAfter(r.target.name, wait)
@@ -89,6 +103,13 @@ func (r *round) deleteExtras(steps []step) []step {
 		}
 	}
 	return steps
+}
+
+// ourSide is what a fight lists beside the other side's managers.
+func (r *round) ourSide(id drift.ID) drift.Writer {
+	return drift.Writer{
+		Name: r.engine.config.manager(), Operation: string(metav1.ManagedFieldsOperationApply), Time: r.progress.fights[id].last.UTC().Truncate(time.Second),
+	}
 }
 
 // announceFight tells who keeps changing what back, once for each longer pause.

@@ -30,10 +30,10 @@ func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*w
 	w.looks = stdsync.OnceValue(func() reach.NamespaceTerms { return looksAt(w) })
 	r := rendered.Rendering
 	for _, t := range r.Tenants {
-		w.targets[t.Name] = o.tenant(t, commit)
+		w.targets[t.Name] = o.tenant(t, commit, rendered.TenantMay)
 	}
 	if r.Cluster != nil {
-		w.targets[clusterTenant] = o.tenant(r.Cluster, commit)
+		w.targets[clusterTenant] = o.tenant(r.Cluster, commit, rendered.TenantMay)
 	} else if o.previous.targets[clusterTenant] != nil {
 		w.targets[clusterTenant] = &target{name: clusterTenant, revision: commit, good: true}
 	}
@@ -44,7 +44,7 @@ func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*w
 			continue
 		}
 		if before.quarantined.IsZero() && slices.Contains(r.Unplaced, before.overlay) {
-			w.targets[name] = before.withProblems(problemsOf(r.Problems, before.overlay))
+			w.targets[name] = before.withProblems(problemsOf(r.Problems, before.overlay), rendered.TenantMay)
 			claimed[before.overlay] = true
 			continue
 		}
@@ -73,18 +73,21 @@ func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*w
 	return w, change
 }
 
-// tenant returns the target of a tenant that the revision has.
-func (o *owner) tenant(t *kustomize.Tenant, commit string) *target {
+// tenant returns the target of a tenant that the revision has. While it is
+// suspended, it keeps the objects that it has; the first that it gets do not
+// wait, since nothing else would fence it.
+func (o *owner) tenant(t *kustomize.Tenant, commit string, may []string) *target {
 	before := o.previous.targets[t.Name]
-	if before == nil || !before.good || !before.quarantined.IsZero() {
-		return newTarget(t, commit, before)
-	}
-	if len(t.Problems) > 0 {
-		return before.withProblems(t.Problems)
+	stands := before != nil && before.good && before.quarantined.IsZero()
+	if stands && len(t.Problems) > 0 {
+		return before.withProblems(t.Problems, may)
 	}
 	next := newTarget(t, commit, before)
-	if time.Now().Before(next.own.SuspendUntil) && !next.sameObjects(before) {
-		return before.waiting(next.own)
+	if until := next.own.SuspendUntil; time.Now().Before(until) {
+		if stands && !next.sameObjects(before) {
+			next = before.waiting(next.own)
+		}
+		next.suspended = until
 	}
 	return next
 }

@@ -12,28 +12,31 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
-
-// holdSuffix ends the name of the copy that stands in for an object while it is
-// recreated.
-const holdSuffix = "-ringfence-hold"
 
 // recreate replaces an object that cannot be changed: one that is being deleted
 // and hangs on a finalizer, or of which the API server refuses a field to change.
 //
-//  1. A copy of the render is applied under another name: two equal policies do
-//     what one does, so at no moment is there neither the old nor the new one.
+//  1. A copy of the render is applied under another name, which no overlay may use
+//     ([kustomize.ReservedSuffix]): two equal policies, or sets, do what one does,
+//     so at no moment is there neither the old nor the new one. Calico orders
+//     policies of one order by name, and the copy's comes right behind.
 //  2. The object is deleted, its finalizers first if it hangs on them.
 //  3. The render is applied.
 //  4. The copy is deleted.
 //
 // If we crash after 1, the copy is an extra object with a name that only we give
-// and the content of a wanted one: see [leftHold]. What is no policy has no copy.
+// and the content of a wanted one: see [leftHold]. A tier has no copy: its name is
+// what policies refer to.
 func (w *writer) recreate(ctx context.Context, want *drift.Wanted, live *drift.Observed) (action, error) {
 	hold := holdOf(want)
 	var standIn *unstructured.Unstructured
 	if hold != nil {
+		if err := w.nobodysElse(hold); err != nil {
+			return failed, err
+		}
 		answer, err := w.once(ctx, hold, "")
 		if err != nil {
 			return failed, fmt.Errorf("applying a copy to stand in while it is recreated: %w", err)
@@ -57,6 +60,20 @@ func (w *writer) recreate(ctx context.Context, want *drift.Wanted, live *drift.O
 	return updated, nil
 }
 
+// nobodysElse says whose object has the name that a copy needs; nil if there is
+// none, or it is the copy of an earlier try.
+func (w *writer) nobodysElse(hold *drift.Wanted) error {
+	there := w.cluster.Get(hold.ID)
+	if there == nil {
+		return nil
+	}
+	fields, err := hold.Fields(there)
+	if err == nil && len(fields) > 0 {
+		err = fmt.Errorf("%s, whose name is kept for a copy that stands in, is somebody else's (hint: remove it)", hold.ID)
+	}
+	return err
+}
+
 // erase deletes an object whatever finalizers it has.
 func (w *writer) erase(ctx context.Context, live *drift.Observed) error {
 	uid := live.GetUID()
@@ -64,13 +81,19 @@ func (w *writer) erase(ctx context.Context, live *drift.Observed) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	if err == nil && len(live.GetFinalizers()) > 0 {
-		body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": string(uid), "finalizers": nil}})
+	return w.release(ctx, live)
+}
+
+// release takes the finalizers off an object that was deleted, and notes that it
+// is gone.
+func (w *writer) release(ctx context.Context, live *drift.Observed) error {
+	if len(live.GetFinalizers()) > 0 {
+		body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": string(live.GetUID()), "finalizers": nil}})
 		if err != nil {
 			return err
 		}
 		_, err = w.resource(live.ID).Patch(ctx, live.ID.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: w.manager})
-		if err != nil && !apierrors.IsNotFound(err) {
+		if err != nil && !apierrors.IsNotFound(err) && !isOtherUID(err) {
 			return fmt.Errorf("removing its finalizers: %w", err)
 		}
 	}
@@ -83,15 +106,15 @@ func cannotChange(err error) bool {
 	return apierrors.IsInvalid(err) && strings.Contains(err.Error(), "immutable")
 }
 
-// holdOf returns the copy of a policy under the name that stands in for it; nil
-// for other kinds.
+// holdOf returns the copy of a policy, or of a network set, under the name that
+// stands in for it; nil for other kinds.
 func holdOf(want *drift.Wanted) *drift.Wanted {
-	if want.ID.Kind != kinds.NetworkPolicy && !want.ID.Kind.Tiered && want.ID.Kind.Group != kinds.GroupPolicy {
+	if want.ID.Kind == kinds.Namespace || want.ID.Kind == kinds.Tier {
 		return nil
 	}
 	o := want.Object
 	o.Unstructured = want.DeepCopy()
-	o.SetName(want.ID.Name + holdSuffix)
+	o.SetName(want.ID.Name + kustomize.ReservedSuffix)
 	return drift.NewWanted(o)
 }
 
@@ -99,7 +122,7 @@ func holdOf(want *drift.Wanted) *drift.Wanted {
 // it has the name of one, the object that it stood in for is wanted, and both say
 // the same.
 func leftHold(t *target, extra drift.Difference) bool {
-	name, isHold := strings.CutSuffix(extra.ID.Name, holdSuffix)
+	name, isHold := strings.CutSuffix(extra.ID.Name, kustomize.ReservedSuffix)
 	if !isHold {
 		return false
 	}

@@ -1,6 +1,9 @@
 package sync
 
 import (
+	"context"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,16 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
 // An object that is being deleted and hangs on somebody's finalizer cannot be
 // kept: it is recreated, and at every moment it or its copy stands.
 func TestRecreate(t *testing.T) {
-	for _, git := range []string{kubernetesPolicy, calicoPolicy} {
+	for _, git := range []string{kubernetesPolicy, calicoPolicy, networkSet} {
 		b := newBench(t)
 		want := b.want(git)
 		_, err := b.apply(t.Context(), want, nil)
@@ -44,9 +50,9 @@ func TestRecreate(t *testing.T) {
 		for range 4 { // the copy comes, the old one goes, the new one comes, the copy goes; changes are no concern here
 			name, gone := next(t, events)
 			there[name] = !gone
-			assert.True(t, there[want.ID.Name] || there[want.ID.Name+holdSuffix], "neither stands")
+			assert.True(t, there[want.ID.Name] || there[want.ID.Name+kustomize.ReservedSuffix], "neither stands")
 		}
-		assert.Equal(t, map[string]bool{want.ID.Name: true, want.ID.Name + holdSuffix: false}, there)
+		assert.Equal(t, map[string]bool{want.ID.Name: true, want.ID.Name + kustomize.ReservedSuffix: false}, there)
 	}
 }
 
@@ -83,6 +89,89 @@ func TestLeftHold(t *testing.T) {
 		require.NoError(t, unstructured.SetNestedSlice(u.Object, []any{map[string]any{}}, "spec", "egress"))
 	})), "it says something else")
 	assert.False(t, leftHold(wants, left(func(u *unstructured.Unstructured) { u.SetName("p") })))
-	assert.Nil(t, holdOf(wantedFrom(t, networkSet)), "a set has none: two sets are not one")
-	assert.Nil(t, holdOf(&drift.Wanted{ID: drift.ID{Kind: kinds.Tier}}))
+	assert.Nil(t, holdOf(&drift.Wanted{ID: drift.ID{Kind: kinds.Tier}}), "policies refer to it by its name")
+}
+
+// immutable makes the API server refuse changes of a policy's podSelector in the bench's namespace.
+func (b *bench) immutable() {
+	b.Helper()
+	resource := b.rogue.Resource(schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"})
+	bindings := b.rogue.Resource(schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicybindings"})
+	policy := parseObject(b, b.text(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: NS}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [networking.k8s.io], apiVersions: [v1], operations: [UPDATE], resources: [networkpolicies]}]}
+  matchConditions: [{name: here, expression: "request.namespace == 'NS'"}]
+  validations: [{expression: "object.spec.podSelector == oldObject.spec.podSelector", message: "spec.podSelector: Value is immutable"}]
+`))
+	binding := parseObject(b, b.text(`{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding, metadata: {name: NS}, spec: {policyName: NS, validationActions: [Deny]}}`))
+	_, err := resource.Create(b.Context(), policy, metav1.CreateOptions{})
+	require.NoError(b, err)
+	_, err = bindings.Create(b.Context(), binding, metav1.CreateOptions{})
+	require.NoError(b, err)
+	b.Cleanup(func() {
+		assert.NoError(b, bindings.Delete(context.Background(), b.namespace, metav1.DeleteOptions{}))
+		assert.NoError(b, resource.Delete(context.Background(), b.namespace, metav1.DeleteOptions{}))
+	})
+}
+
+// A field that may not change is changed by an object that is made anew.
+func TestRecreateForAnImmutableField(t *testing.T) {
+	b := newBench(t)
+	want := b.want(kubernetesPolicy)
+	_, err := b.apply(t.Context(), want, nil)
+	require.NoError(t, err)
+	b.immutable()
+	narrow := []byte(`{"spec": {"podSelector": {"matchLabels": {"app": "none"}}}}`)
+	require.Eventually(t, func() bool {
+		_, err := b.others(want.ID).Patch(t.Context(), want.ID.Name, types.MergePatchType, narrow, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		return err != nil && cannotChange(err)
+	}, 30*time.Second, 100*time.Millisecond)
+	before := b.live(want.ID)
+	next := b.want(strings.Replace(kubernetesPolicy, "podSelector: {}", "podSelector: {matchLabels: {app: a}}", 1))
+	did, err := b.apply(t.Context(), next, before)
+	require.NoError(t, err)
+	assert.Equal(t, updated, did)
+	assert.NotEqual(t, before.GetUID(), b.stands(next).GetUID())
+	assert.Nil(t, b.live(holdOf(next).ID))
+}
+
+// Somebody else's object is not taken for a copy, nor overwritten by one.
+func TestRecreateBesideSomebodyElses(t *testing.T) {
+	b := newBench(t)
+	repo, ns := newRepository(t), b.namespace+"-a"
+	d := startDaemon(b, repo, nil)
+	first := repo.commit(overlay("a", ns, "one"))
+	d.Offer(first)
+	d.at(first, Synced, ns)
+	deny := drift.ID{Kind: kinds.NetworkPolicy, Namespace: ns, Name: "deny-all"}
+	theirs := drift.ID{Kind: kinds.NetworkPolicy, Namespace: ns, Name: "deny-all" + kustomize.ReservedSuffix}
+	b.create(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: ` + theirs.Name + `, namespace: ` + ns + `}, spec: {podSelector: {}, ingress: [{}]}}`)
+	d.at(first, Drifted, ns)
+	b.merge(deny, `{metadata: {finalizers: [example.com/hang]}}`)
+	d.until("the finalizer is taken off", func() bool { return len(b.live(deny).GetFinalizers()) == 0 })
+	before := b.live(deny)
+	b.inject(func(r *http.Request) *http.Response { // for a while nobody takes it off
+		if r.Method == http.MethodPut {
+			return &http.Response{StatusCode: http.StatusServiceUnavailable, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}
+		}
+		return nil
+	})
+	b.merge(deny, `{metadata: {finalizers: [example.com/hang]}}`)
+	require.NoError(t, b.others(deny).Delete(t.Context(), deny.Name, metav1.DeleteOptions{}))
+	b.inject(nil)
+	d.until("told", func() bool {
+		p := d.tenant(ns).Problems
+		return len(p) == 1 && strings.Contains(p[0].Message, "somebody else's")
+	})
+	assert.Equal(t, before.GetUID(), b.live(deny).GetUID(), "it hangs, and is enforced")
+	rules, _, err := unstructured.NestedSlice(b.live(theirs).Object, "spec", "ingress")
+	require.NoError(t, err)
+	assert.Len(t, rules, 1)
+	require.NoError(t, b.others(theirs).Delete(t.Context(), theirs.Name, metav1.DeleteOptions{}))
+	d.at(first, Synced, ns)
+	assert.NotEqual(t, before.GetUID(), b.live(deny).GetUID())
+	assert.Equal(t, []string{"deny-all", "one"}, d.policies(ns))
 }

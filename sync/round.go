@@ -227,18 +227,7 @@ func (r *round) execute(ctx context.Context, steps []step) error {
 func (r *round) write(ctx context.Context, s step) error {
 	d, metrics := s.difference, r.engine.config.Metrics
 	if s.remove {
-		if err := r.engine.writer.remove(ctx, s.live); err != nil {
-			metrics.objects.WithLabelValues(string(failed)).Inc()
-			return fmt.Errorf("removing %s, which is not in Git: %w", d.ID, err)
-		}
-		metrics.objects.WithLabelValues(string(pruned)).Inc()
-		if s.drifted {
-			r.engine.ledger.Correct(r.target.name, d)
-			r.engine.correctedOne(r.target.name, d)
-			return nil
-		}
-		r.log.Info("object removed", "tenant", r.target.name, "object", d.ID.String(), "revision", short(r.world.revision))
-		return nil
+		return r.remove(ctx, s)
 	}
 	if !r.engine.cluster.Served(d.ID.Kind) {
 		metrics.objects.WithLabelValues(string(failed)).Inc()
@@ -256,13 +245,40 @@ func (r *round) write(ctx context.Context, s step) error {
 	r.progress.confirm(d.Want)
 	r.progress.owned[d.ID] = d.Want
 	if s.drifted {
-		now := time.Now()
-		r.progress.corrected(d.ID, now)
-		r.announceFight(d)
-		r.engine.ledger.Correct(r.target.name, d)
-		r.engine.correctedOne(r.target.name, d)
+		r.corrected(d)
 	}
 	return nil
+}
+
+// remove deletes what has left Git, or an extra object that is not welcome. The
+// finalizers of the former are drift and go with it. The latter is somebody
+// else's: until it is really gone, it stands.
+func (r *round) remove(ctx context.Context, s step) error {
+	d, metrics := s.difference, r.engine.config.Metrics
+	err := r.engine.writer.remove(ctx, s.live)
+	if err == nil && !s.drifted {
+		err = r.engine.writer.release(ctx, s.live)
+	}
+	if err != nil {
+		metrics.objects.WithLabelValues(string(failed)).Inc()
+		return fmt.Errorf("removing %s, which is not in Git: %w", d.ID, err)
+	}
+	metrics.objects.WithLabelValues(string(pruned)).Inc()
+	switch {
+	case !s.drifted:
+		r.log.Info("object removed", "tenant", r.target.name, "object", d.ID.String(), "revision", short(r.world.revision))
+	case len(s.live.GetFinalizers()) == 0:
+		r.corrected(d)
+	}
+	return nil
+}
+
+// corrected notes and tells that a difference was undone.
+func (r *round) corrected(d drift.Difference) {
+	r.progress.corrected(d.ID, time.Now())
+	r.announceFight(d)
+	r.engine.ledger.Correct(r.target.name, d)
+	r.engine.correctedOne(r.target.name, d)
 }
 
 func errNotServed(k kinds.Kind) error {

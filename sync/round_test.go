@@ -102,10 +102,18 @@ func TestFightOverOneObject(t *testing.T) {
 	d.until("held", func() bool {
 		return slices.ContainsFunc(d.Drift(), func(e drift.Entry) bool { return e.Held == drift.Fight && e.Tenant == ns })
 	})
+	assert.Equal(t, []string{"rogue", "ringfence"}, managers(d.Drift()[0]), "both sides")
 	b.merge(at(other), `{spec: {ingress: [{}]}}`)
 	d.until("the other is undone at once", func() bool { return !open(other) })
 	assert.True(t, open(ns))
 	began := time.Now()
 	d.until("undone in the end", func() bool { return !open(ns) })
 	assert.Less(t, time.Since(began), fightFirst+time.Second)
+}
+
+func managers(e drift.Entry) (names []string) {
+	for _, w := range e.Writers {
+		names = append(names, w.Name)
+	}
+	return names
 }

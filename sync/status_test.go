@@ -15,7 +15,7 @@ import (
 // Of several states that hold, the first in the order of States counts.
 func TestStatePrecedence(t *testing.T) {
 	good := &target{name: "t", overlay: "overlays/t", revision: "c1", wanted: some(t, "deny-all"), good: true}
-	refused := good.withProblems([]kustomize.Problem{{Message: "broken"}})
+	refused := good.withProblems([]kustomize.Problem{{Message: "broken"}}, nil)
 	quarantined := *refused
 	quarantined.quarantined = someTime()
 	reached := report{target: good, applied: "c1", reached: true}

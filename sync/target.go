@@ -64,8 +64,8 @@ type target struct {
 	problems []kustomize.Problem
 	// own are the tenant's own settings, of the newest revision that renders.
 	own kustomize.Own
-	// suspended is until when the newest revision waits for the tenant's own
-	// settings; zero if it does not.
+	// suspended is until when what is new waits, by the tenant's own settings; zero
+	// if nothing does.
 	suspended time.Time
 	// quarantined is since when the overlay is gone from Git; zero if it is not.
 	quarantined time.Time
@@ -84,7 +84,7 @@ func newTarget(t *kustomize.Tenant, revision string, before *target) *target {
 // the newest revision back.
 func (t *target) waiting(own kustomize.Own) *target {
 	kept := *t
-	kept.own, kept.suspended, kept.problems = own, own.SuspendUntil, nil
+	kept.own, kept.problems = own, nil
 	return &kept
 }
 
@@ -112,10 +112,11 @@ func (t *target) sameObjects(other *target) bool {
 }
 
 // withProblems returns the target as it was, with the newest revision's
-// problems: the last good state stands.
-func (t *target) withProblems(problems []kustomize.Problem) *target {
+// problems: the last good state stands, and of its own settings what is still
+// allowed.
+func (t *target) withProblems(problems []kustomize.Problem, may []string) *target {
 	kept := *t
-	kept.problems, kept.suspended = problems, time.Time{}
+	kept.problems, kept.suspended, kept.own = problems, time.Time{}, t.own.Within(may)
 	return &kept
 }
 

@@ -180,7 +180,8 @@ func (w *writer) exactly(want *drift.Wanted, live *unstructured.Unstructured) *u
 }
 
 // remove deletes an object of which exactly the given state is known. An object
-// that is gone already is no fault.
+// that is gone already is no fault. One that hangs on finalizers stays until
+// whoever put them there takes them off, or we do: see [writer.release].
 func (w *writer) remove(ctx context.Context, live *drift.Observed) error {
 	uid, version := live.GetUID(), live.GetResourceVersion()
 	err := w.resource(live.ID).Delete(ctx, live.ID.Name, metav1.DeleteOptions{

@@ -59,6 +59,7 @@ func (r *renderer) Render(ctx context.Context, s *sources.Snapshot) (*sync.Rende
 		Rendering: rendering,
 		Expect:    repository.Layout.Expect,
 		Network:   networkOf(repository.Network),
+		TenantMay: repository.Layout.TenantMay,
 		Ignore:    ignoreRules(repository.Drift.Ignore), DeleteExtra: repository.Drift.Extra == "delete",
 		Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
 			return current.Guard(ctx, files, namespace)
