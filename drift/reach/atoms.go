@@ -36,14 +36,14 @@ func (w *World) cuts(pr *program, own bool) []Addresses {
 // clauseCuts adds the addresses that an entity matches through network sets and EndpointSlices.
 func (w *World) clauseCuts(e *entity, add func(Addresses)) {
 	for _, c := range []*clause{e.pos, e.neg} {
-		if c != nil && len(w.sets) > 0 {
-			m := w.setMatches[c.text]
+		if c != nil && w.sets > 0 {
+			m := w.setMatch(c)
 			add(m.sure)
 			add(m.possible)
 		}
 	}
 	if e.service != nil {
-		for _, s := range w.slices[*e.service] {
+		for _, s := range w.room(e.service.namespace).slices[e.service.name] {
 			add(s.addresses)
 		}
 	}

@@ -34,7 +34,15 @@ func (p Place) String() string {
 }
 
 func comparePlaces(a, b Place) int {
-	return cmp.Or(cmp.Compare(b.Any, a.Any), cmp.Compare(a.CIDR, b.CIDR), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Workload, b.Workload))
+	switch {
+	case a.Any != b.Any:
+		return cmp.Compare(b.Any, a.Any)
+	case a.CIDR != b.CIDR:
+		return cmp.Compare(a.CIDR, b.CIDR)
+	case a.Namespace != b.Namespace:
+		return cmp.Compare(a.Namespace, b.Namespace)
+	}
+	return cmp.Compare(a.Workload, b.Workload)
 }
 
 // Connection is what one place may open to another. The pods of a place that also are the other place are left out.
@@ -67,17 +75,18 @@ const reasonUnknown = "it depends on labels, addresses or host endpoints that th
 // Report lists the connections, sorted by source and destination. Groups stand for their members unless expand is set;
 // a connection of a pod with itself, and of a node with a pod, is in neither form.
 func (c *Connectivity) Report(expand bool) Report {
-	g := &grouping{places: c.places, expand: expand}
-	g.index()
+	l := c.list()
+	g := &grouping{places: l.places, expand: expand}
+	g.count(l.places)
 	out := Report{Connections: []Connection{}, Unknown: []Connection{}}
 	for _, unknown := range []bool{false, true} {
 		var flows []flow
-		for _, p := range c.parts {
+		for _, p := range l.parts {
 			if p.unknown == unknown {
 				flows = append(flows, flow{p.from, p.to, p.ports})
 			}
 		}
-		list := append(g.connections(flows), g.outer(c.outer, unknown)...)
+		list := append(g.connections(flows), g.outer(l.outer, unknown)...)
 		slices.SortFunc(list, compareConnections)
 		if !unknown {
 			out.Connections = append(out.Connections, list...)
@@ -93,7 +102,10 @@ func (c *Connectivity) Report(expand bool) Report {
 
 // compareConnections orders connections; no two of one list have the same ends.
 func compareConnections(a, b Connection) int {
-	return cmp.Or(comparePlaces(a.From, b.From), comparePlaces(a.To, b.To))
+	if c := comparePlaces(a.From, b.From); c != 0 {
+		return c
+	}
+	return comparePlaces(a.To, b.To)
 }
 
 // flow says that every source reaches every destination but itself.
@@ -108,14 +120,23 @@ type grouping struct {
 	expand      bool
 	byNamespace map[string]int // pods of each namespace, without hostNetwork ones
 	pods        int            // of all namespaces
+	hosts       bool           // there are hostNetwork pods
 }
 
-func (g *grouping) index() {
+// count counts the pods that groups are of: those of every namespace that a place of the grouping is in, and all.
+func (g *grouping) count(all []place) {
 	g.byNamespace = map[string]int{}
 	for _, p := range g.places {
-		if !p.host {
-			g.byNamespace[p.namespace]++
-			g.pods++
+		g.byNamespace[p.namespace] = 0
+	}
+	for _, p := range all {
+		if p.host {
+			g.hosts = true
+			continue
+		}
+		g.pods++
+		if n, asked := g.byNamespace[p.namespace]; asked {
+			g.byNamespace[p.namespace] = n + 1
 		}
 	}
 }
@@ -202,7 +223,7 @@ func (g *grouping) itself(i int) int {
 
 // split tells pods from hostNetwork pods.
 func (g *grouping) split(set []int) (pods, hosts []int) {
-	if g.pods == len(g.places) {
+	if !g.hosts {
 		return set, nil
 	}
 	for _, i := range set {
@@ -283,8 +304,9 @@ func (g *grouping) outer(parts []outerPart, unknown bool) []Connection {
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		gr := groups[key]
 		slices.Sort(gr.pods)
+		places := addressPlaces(gr.part.addresses)
 		for _, pod := range g.group(slices.Compact(gr.pods), -1) {
-			for _, addresses := range addressPlaces(gr.part.addresses) {
+			for _, addresses := range places {
 				ends := [2]Place{addresses, pod.place}
 				if gr.part.outbound {
 					ends = [2]Place{pod.place, addresses}
@@ -308,10 +330,11 @@ func addressPlaces(a Addresses) []Place {
 }
 
 // key returns a text that is equal for equal sets only.
-func (a Addresses) key() string {
-	var b []byte
+func (a Addresses) key() string { return string(a.appendKey(nil)) }
+
+func (a Addresses) appendKey(b []byte) []byte {
 	for _, s := range a.spans {
 		b = append(append(append(b, byte(s.lo.BitLen())), s.lo.AsSlice()...), s.hi.AsSlice()...)
 	}
-	return string(b)
+	return b
 }

@@ -279,10 +279,10 @@ func (w *World) afterwards(c *connection, p pair) pair {
 	}
 	fromHost := c.source != nil && c.source.host
 	toHost := c.destination != nil && c.destination.host
-	if w.hostEnds && (fromHost || toHost) {
+	if w.cluster.hostEnds && (fromHost || toHost) {
 		unknown(Egress, "unknown: host endpoints judge the traffic of nodes, which this model does not cover")
 	}
-	for _, note := range w.hostNotes {
+	for _, note := range w.cluster.hostNotes {
 		unknown(Ingress, "unknown: "+note.ref.String()+" ("+note.origin.String()+") may judge forwarded traffic on host endpoints ("+note.hosts+"), which this model does not cover")
 		break
 	}

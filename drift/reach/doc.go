@@ -24,6 +24,35 @@
 //     defined twice, for the policies of a malformed tier, and for those that could not be read at all (Config.Unread).
 //   - An object in both of Calico's API groups counts once.
 //
+// # How it scales
+//
+// A row is what one endpoint's policies in one direction make of every peer: a table of all addresses, which is also what
+// they make of every pod of which they ask nothing else, and the exceptions: the pods that a selector, a Service or the name
+// of a port may mean. Rows depend on no other row, and a pod is an exception of few. All else is known from two tables, so
+// that the whole is as large as what is open, not as the number of pairs.
+//
+// A change indexes the namespace of its object anew and computes again:
+//
+//   - for a policy, the rows of those that it judged or judges;
+//   - for a network set, those of policies with a clause that selects it, before or after, and changed its mind if only
+//     labels changed; for a Service or EndpointSlice, those of policies with a rule about it;
+//   - for a tier, the rows of those that a policy of the tier judges;
+//   - for a workload, its own rows, and of rows that may see it as an exception only that exception;
+//   - for labels of a namespace or service account, the own rows of those of which a subject changed its mind, and in others
+//     the exceptions of those of which a clause did;
+//   - for policies about hosts and for a Node, nothing, and the rows of the hostNetwork pods on it.
+//
+// Endpoints have numbers that stay; one that goes leaves its number to one that comes. What was computed is shared: With
+// makes a world that differs in what changes touch, Effect says what they would do, and Diff of two connectivities of one
+// world looks at the rows that differ alone. Of worlds that have nothing in common it compares every row.
+//
+// With Config.Implied a change of a namespace's policies also finds anew what their clauses about the own namespace imply.
+// What cluster-wide clauses imply is found anew, from all workloads, only if those clauses, a given workload or a namespace
+// changed: some 15 ms at 5,000 tenants.
+//
+// At 5,000 tenants of three workloads and five policies: some 0.7 s of processor time to read them, 0.2 s for all rows, 0.6 s
+// to say them in 255,000 connections, and 120 MB; a changed policy 0.3 ms, its effect 5 ms. The benchmarks print it.
+//
 // # Never
 //
 // The package never reads a file, a clock, a network or the environment, never starts a goroutine, never changes the
@@ -50,6 +79,10 @@
 //   - Calico's own calculation graph (felix/calc): it is right, but brings hundreds of packages, has no unknown and no
 //     reasons, and knows only the pods of one node.
 //   - Judging every pair of pods (as the known analysers do): 225 million pairs at 5,000 tenants.
+//   - Computing tenants that are templates of each other once, with the namespace's name left open. Equal tables, outcomes and
+//     address cuts are shared; all 30,000 rows of 5,000 tenants take a sixth of the time until they are told, so that sharing
+//     whole programs could save at most that, at the price of a second notion of what a row depends on.
+//   - Adding up incremental changes in the rows themselves, without computing a touched row anew: a row is microseconds.
 //   - Binary decision diagrams or a solver: exact over all label sets, but slower here by orders of magnitude, and their
 //     answers name no rule.
 package reach

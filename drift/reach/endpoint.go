@@ -1,7 +1,9 @@
 package reach
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +26,7 @@ type Endpoint struct {
 	single     bool   // exactly one pod, which always reaches itself
 	owner      string // "Kind/name" of the controller, "" without
 	view       labelSource
+	at         whereabouts
 }
 
 type namedPort struct {
@@ -34,6 +37,21 @@ type namedPort struct {
 
 // String returns "namespace/name".
 func (e *Endpoint) String() string { return e.Namespace + "/" + e.Name }
+
+// sameLabels reports whether no selector can tell two endpoints of a world apart.
+func (e *Endpoint) sameLabels(f *Endpoint) bool {
+	a, known := e.view.(*podLabels)
+	b, too := f.view.(*podLabels)
+	return known && too && e.account == f.account && maps.Equal(e.labels, f.labels) && a.namespace.same(b.namespace) && a.account.same(b.account)
+}
+
+// sameBody reports whether two endpoints are the same but for their labels.
+func (e *Endpoint) sameBody(f *Endpoint) bool {
+	return e.Ref == f.Ref && e.Name == f.Name && e.host == f.host && e.node == f.node && e.single == f.single && e.at.same(f.at) &&
+		e.portsKnown == f.portsKnown && slices.Equal(e.namedPorts, f.namedPorts)
+}
+
+func (e *Endpoint) same(f *Endpoint) bool { return e.sameBody(f) && e.sameLabels(f) }
 
 // podLabels are the effective labels of an endpoint: its own without those that pretend to be inherited, Calico's three,
 // and those that it inherits from its namespace (pcns.) and its service account (pcsa.).

@@ -29,8 +29,8 @@ func (f *freePod) holds(e *expression) truth {
 	note := func(t truth) {
 		held, failed = held || t != no, failed || t != yes
 	}
-	for _, name := range f.world.Namespaces() {
-		if !f.match(name) {
+	for name := range f.world.rooms.all() {
+		if !f.world.knows(name) || !f.match(name) {
 			continue
 		}
 		value, present, known := name, true, true
@@ -60,8 +60,7 @@ func (f *freePod) elsewhere(e *expression, isName bool) truth {
 		return maybe
 	}
 	for _, name := range e.values {
-		_, known := f.world.namespaces[name]
-		if !known && len(f.world.byNamespace[name]) == 0 && f.match(name) {
+		if !f.world.knows(name) && f.match(name) {
 			return maybe
 		}
 	}

@@ -1,251 +1,156 @@
 package reach
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 )
 
-// index is what a World derives from its objects, rebuilt when they change.
+// index is what a World derives from its objects. What it holds is replaced and never changed, so that a world and those
+// made of it by With can have most of it in common.
 type index struct {
-	namespaces  map[string]inherited
-	accounts    map[[2]string]inherited
-	endpoints   []*Endpoint // sorted by namespace, name
-	byNamespace map[string][]int
-	policies    map[string][]*policy // by namespace; "" for global ones
-	hostNotes   []*policy            // policies that may judge forwarded traffic on host endpoints
-	tiers       map[string]*tier
-	sets        []*netset
-	setMatches  map[string]setMatch // by clause text
-	services    map[serviceRef]*service
-	slices      map[serviceRef][]*slice
-	nodes       map[string][]netip.Addr
-	hostEnds    bool
-	podSpace    Addresses
-	nodeSpace   Addresses
+	rooms     layers[string, *room] // by namespace
+	cluster   *cluster
+	endpoints []*Endpoint // by number; nil where one has gone
+	free      []int       // numbers of those, to be given again
+	clauses   layers[string, *wideClause]
+	askers    roster[asked]
+	services  roster[serviceRef]     // policies with rules about a Service
+	ports     roster[string]         // policies with egress rules about a named container port
+	sets      int                    // network sets, of every room
+	implied   map[string][]*Endpoint // by namespace, what cluster-wide clauses imply
 }
 
-// setMatch is the addresses of the network sets that a clause selects, surely and possibly.
-type setMatch struct{ sure, possible Addresses }
+// cluster is what of the cluster-scoped objects concerns every namespace.
+type cluster struct {
+	tiers     map[string]*tier
+	nodes     map[string][]netip.Addr
+	hostNotes []*policy // policies that may judge forwarded traffic on host endpoints
+	hostEnds  bool
+}
 
-// effective returns the items that count, sorted by key: the stored form only where the API's form is not given.
-func (w *World) effective() []*item {
-	out := make([]*item, 0, len(w.items))
-	for key, it := range w.items {
-		if key.crd && w.items[objectKey{key.Ref, false}] != nil {
-			continue
-		}
-		out = append(out, it)
-	}
-	slices.SortFunc(out, func(a, b *item) int { return compareRefs(a.key, b.key) })
+// wideClause is a clause that is not bound to a namespace, and what it selects of the network sets.
+type wideClause struct {
+	*clause
+	match setMatch
+}
+
+// asked is a cluster-wide clause as policies use it: in their rules, or to say whom they judge.
+type asked struct {
+	text    string
+	subject bool
+}
+
+// copyIndex returns an index that changes independently.
+func (x *index) copyIndex() index {
+	out := *x
+	out.rooms, out.clauses = x.rooms.copy(), x.clauses.copy()
+	out.askers, out.services, out.ports = x.askers.copy(), x.services.copy(), x.ports.copy()
 	return out
 }
 
-func compareRefs(a, b Ref) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group))
+// room returns a namespace; an empty one if nothing is in it.
+func (w *World) room(name string) *room {
+	if r, ok := w.rooms.get(name); ok {
+		return r
+	}
+	return &room{name: name, own: inherited{name: name, known: w.config.WholeWorld}}
 }
 
-func (w *World) build() {
-	w.index = index{
-		namespaces: map[string]inherited{}, accounts: map[[2]string]inherited{}, byNamespace: map[string][]int{},
-		policies: map[string][]*policy{}, tiers: builtinTiers(), setMatches: map[string]setMatch{},
-		services: map[serviceRef]*service{}, slices: map[serviceRef][]*slice{}, nodes: map[string][]netip.Addr{},
-		podSpace: spaceOf(w.config.PodCIDRs), nodeSpace: spaceOf(w.config.NodeCIDRs),
+// build makes the index anew.
+func (w *World) build(items map[string]map[objectKey]*item) {
+	w.index, w.conn = index{}, nil
+	w.cluster = w.newCluster(items[""])
+	for name := range w.homes(items) {
+		r := w.furnish(name, items[name])
+		w.rooms.set(name, r)
+		w.sets += len(r.sets)
 	}
-	items := w.effective()
-	var endpoints []*Endpoint
-	for _, it := range items {
-		switch {
-		case it.namespace != nil:
-			w.namespaces[it.key.Name] = *it.namespace
-		case it.account != nil:
-			w.accounts[[2]string{it.key.Namespace, it.key.Name}] = *it.account
-		case it.tier != nil:
-			w.tiers[it.key.Name] = it.tier
-		case it.service != nil:
-			w.services[serviceRef{it.key.Namespace, it.key.Name}] = it.service
-		case it.slice != nil:
-			ref := serviceRef{it.slice.namespace, it.slice.service}
-			w.slices[ref] = append(w.slices[ref], it.slice)
-		case it.node != nil:
-			w.nodes[it.node.name] = it.node.addresses
-		case it.endpoint != nil:
-			endpoints = append(endpoints, it.endpoint)
-		}
-		w.hostEnds = w.hostEnds || it.hostEnd
-	}
-	for _, it := range items {
-		if it.set != nil {
-			w.sets = append(w.sets, w.newSet(it))
+	for _, r := range w.rooms.all() {
+		for _, p := range r.policies {
+			w.enlist(p)
 		}
 	}
-	w.addEndpoints(endpoints)
-	w.addCast()
 	if w.config.Implied {
-		w.addImplied(items)
+		w.implied = w.implyWide()
 	}
-	for _, it := range items {
-		if it.policy != nil {
-			w.addPolicy(it.policy)
+	for name := range w.implied {
+		if _, ok := w.rooms.get(name); !ok {
+			w.rooms.set(name, w.furnish(name, nil))
 		}
 	}
-	for _, u := range w.config.Unread {
-		w.addPolicy(u.policy())
+	for _, name := range w.roomNames() {
+		r := w.room(name)
+		w.complete(r)
+		for _, e := range r.endpoints {
+			r.numbers = append(r.numbers, len(w.endpoints))
+			w.endpoints = append(w.endpoints, e)
+		}
+		w.rooms.set(name, r)
 	}
+	w.rooms.settle()
+	w.clauses.settle()
+	w.askers.settle()
+	w.services.settle()
+	w.ports.settle()
 }
 
-// spaceOf returns the addresses of prefixes; every address if there are none.
-func spaceOf(prefixes []netip.Prefix) Addresses {
-	if len(prefixes) == 0 {
-		return AllAddresses()
+// homes are the names of the rooms that something is in from the start.
+func (w *World) homes(items map[string]map[objectKey]*item) map[string]bool {
+	out := map[string]bool{"": true}
+	for name := range items {
+		out[name] = true
 	}
-	return AddressesOf(prefixes...)
+	for name := range w.workloads {
+		out[name] = true
+	}
+	for name := range w.casts {
+		out[name] = true
+	}
+	for name := range w.unread {
+		out[name] = true
+	}
+	return out
+}
+
+func (w *World) newCluster(items map[objectKey]*item) *cluster {
+	c := &cluster{tiers: builtinTiers(), nodes: map[string][]netip.Addr{}}
+	list := effective(items)
+	for _, it := range list {
+		switch {
+		case it.tier != nil:
+			c.tiers[it.key.Name] = it.tier
+		case it.node != nil:
+			c.nodes[it.node.name] = it.node.addresses
+		}
+		c.hostEnds = c.hostEnds || it.hostEnd
+	}
+	for _, it := range list {
+		p := it.policy
+		if p == nil || (p.staged && !w.config.Pending) {
+			continue
+		}
+		if p.hosts != "" && (c.hostEnds || !w.config.WholeWorld) && p.subject.eval(hostLabels{}) != no {
+			c.hostNotes = append(c.hostNotes, p)
+		}
+	}
+	return c
 }
 
 // inheritedOf returns the labels of a namespace; only its name is known if the object is not given.
-func (w *World) inheritedOf(namespace string) inherited {
-	if ns, ok := w.namespaces[namespace]; ok {
-		return ns
-	}
-	return inherited{name: namespace, known: w.config.WholeWorld}
-}
+func (w *World) inheritedOf(namespace string) inherited { return w.room(namespace).own }
 
-func (w *World) newSet(it *item) *netset {
-	set := &netset{ref: it.key, origin: it.origin, addresses: it.set.addresses, broken: it.set.broken, labels: labelMap(it.set.labels)}
-	if it.key.Namespace != "" {
-		set.labels = &setLabels{it.set.labels, w.inheritedOf(it.key.Namespace)}
+// roomNames returns the names of all rooms, sorted.
+func (w *World) roomNames() []string {
+	var out []string
+	for name := range w.rooms.all() {
+		out = append(out, name)
 	}
-	return set
-}
-
-// addEndpoints drops controllers whose pods are given, names the rest uniquely and gives each its labels.
-func (w *World) addEndpoints(found []*Endpoint) {
-	for _, named := range w.config.Workloads {
-		found = append(found, &Endpoint{
-			Ref:       Ref{Kind: "Workload", Namespace: named.Namespace, Name: named.Name},
-			Namespace: named.Namespace, Name: named.Name, labels: ownLabels(named.Labels), account: cmp.Or(named.ServiceAccount, "default"),
-			Origin: named.Origin, portsKnown: false,
-		})
-	}
-	for _, e := range withoutTemplates(found) {
-		e.view = w.viewOf(e)
-		w.endpoints = append(w.endpoints, e)
-	}
-	w.sortEndpoints()
-}
-
-func (w *World) sortEndpoints() {
-	slices.SortFunc(w.endpoints, func(a, b *Endpoint) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Ref.Kind, b.Ref.Kind))
-	})
-	w.byNamespace = map[string][]int{}
-	for i, e := range w.endpoints {
-		w.byNamespace[e.Namespace] = append(w.byNamespace[e.Namespace], i)
-	}
-}
-
-func (w *World) viewOf(e *Endpoint) labelSource {
-	account, ok := w.accounts[[2]string{e.Namespace, e.account}]
-	if !ok {
-		account = inherited{name: e.account, known: w.config.WholeWorld}
-	}
-	return &podLabels{e, w.inheritedOf(e.Namespace), account}
-}
-
-// withoutTemplates returns fresh copies of the endpoints, without the controllers of which a pod or a smaller
-// controller is given, and with the kind in the name where two workloads of a namespace share one.
-func withoutTemplates(found []*Endpoint) []*Endpoint {
-	type place struct{ namespace, owner string }
-	owned := map[place]bool{}
-	names := map[[2]string]int{}
-	for _, e := range found {
-		if e.owner != "" {
-			owned[place{e.Namespace, e.owner}] = true
-		}
-	}
-	var out []*Endpoint
-	for _, e := range found {
-		if !owned[place{e.Namespace, e.Ref.Kind + "/" + e.Ref.Name}] {
-			names[[2]string{e.Namespace, e.Name}]++
-			fresh := *e
-			out = append(out, &fresh)
-		}
-	}
-	for _, e := range out {
-		if names[[2]string{e.Namespace, e.Name}] > 1 {
-			e.Name = e.Ref.Kind + "/" + e.Name
-		}
-	}
+	slices.Sort(out)
 	return out
 }
 
-func (w *World) addPolicy(p *policy) {
-	if p.staged && !w.config.Pending {
-		return
-	}
-	if p.hosts != "" && (w.hostEnds || !w.config.WholeWorld) && p.subject.eval(hostLabels{}) != no {
-		w.hostNotes = append(w.hostNotes, p)
-	}
-	if p.notPods {
-		return
-	}
-	w.policies[p.ref.Namespace] = append(w.policies[p.ref.Namespace], p)
-	w.matchSets(p)
-}
-
-// matchSets looks up which network sets the clauses of a policy select.
-func (w *World) matchSets(p *policy) {
-	if len(w.sets) == 0 {
-		return
-	}
-	for _, rules := range p.rules {
-		for _, r := range rules {
-			for _, c := range []*clause{r.peer.pos, r.peer.neg, r.self.pos, r.self.neg} {
-				if c == nil {
-					continue
-				}
-				if _, done := w.setMatches[c.text]; !done {
-					w.setMatches[c.text] = w.setMatchOf(c)
-				}
-			}
-		}
-	}
-}
-
-func (w *World) setMatchOf(c *clause) setMatch {
-	var m setMatch
-	for _, set := range w.sets {
-		t := c.eval(set.labels)
-		if t == no {
-			continue
-		}
-		if m.possible = m.possible.Union(set.addresses); t == yes && !set.broken {
-			m.sure = m.sure.Union(set.addresses)
-		}
-	}
-	return m
-}
-
-// space returns the addresses that an endpoint may have.
-func (w *World) space(e *Endpoint) Addresses {
-	addresses := e.addresses
-	if e.host && len(addresses) == 0 {
-		addresses = w.nodes[e.node]
-	}
-	switch {
-	case len(addresses) > 0:
-		var out Addresses
-		for _, addr := range addresses {
-			out = out.Union(Addresses{[]addressSpan{{addr, addr}}})
-		}
-		return out
-	case e.host:
-		return w.nodeSpace
-	}
-	return w.podSpace
-}
-
-// located reports whether the addresses of an endpoint are known.
-func (w *World) located(e *Endpoint) bool {
-	return e != nil && (len(e.addresses) > 0 || (e.host && len(w.nodes[e.node]) > 0))
+// knows reports whether something is called a namespace of that name.
+func (w *World) knows(name string) bool {
+	r := w.room(name)
+	return r.object || len(r.endpoints) > 0
 }

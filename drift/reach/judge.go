@@ -36,7 +36,7 @@ func (w *World) programOf(e *Endpoint, dir Direction) *program {
 		namespaces = namespaces[:1]
 	}
 	for _, namespace := range namespaces {
-		for _, p := range w.policies[namespace] {
+		for _, p := range w.room(namespace).policies {
 			if !p.applies[dir] {
 				continue
 			}
@@ -77,7 +77,7 @@ func compareLess[T interface{ less(T) bool }](a, b T) int {
 
 // tierOf returns a tier by name. One without an object comes after all real ones and ends with Deny.
 func (w *World) tierOf(name string) *tier {
-	if t := w.tiers[name]; t != nil {
+	if t := w.cluster.tiers[name]; t != nil {
 		return t
 	}
 	return &tier{name: name, order: orderOf(nil), action: Deny, ref: Ref{groupCalico, "Tier", "", name}}
@@ -271,13 +271,10 @@ func (w *World) selects(c *clause, who end) truth {
 	if who.endpoint != nil && !who.endpoint.host {
 		t = c.eval(who.endpoint.view)
 	}
-	if t == yes || len(w.sets) == 0 {
+	if t == yes || w.sets == 0 {
 		return t
 	}
-	m, ok := w.setMatches[c.text]
-	if !ok {
-		m = w.setMatchOf(c)
-	}
+	m := w.setMatch(c)
 	switch {
 	case m.sure.Has(who.addr):
 		return yes
@@ -293,7 +290,8 @@ func (w *World) matchService(ref serviceRef, who end) (truth, Ports) {
 	if ref.namespace == "" {
 		return maybe, AllPorts()
 	}
-	if list := w.slices[ref]; len(list) > 0 {
+	r := w.room(ref.namespace)
+	if list := r.slices[ref.name]; len(list) > 0 {
 		t, ports := no, Ports{}
 		for _, s := range list {
 			isPod := who.endpoint != nil && who.endpoint.Namespace == s.namespace && who.endpoint.Ref.Kind == "Pod" && s.pods[who.endpoint.Ref.Name]
@@ -303,7 +301,7 @@ func (w *World) matchService(ref serviceRef, who end) (truth, Ports) {
 		}
 		return t, ports
 	}
-	s := w.services[ref]
+	s := r.services[ref.name]
 	switch {
 	case s == nil && w.config.WholeWorld:
 		return no, Ports{}

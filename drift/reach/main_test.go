@@ -3,7 +3,10 @@ package reach
 import (
 	"flag"
 	"os"
+	"strconv"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestMain gives the property tests their number of rounds: a thousand, ten thousand with RINGFENCE_SCALE=full, or what
@@ -18,4 +21,15 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// fewer lets a test run a part of the rounds, since one of its rounds takes long.
+func fewer(t *testing.T, part int) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	n, err := strconv.Atoi(before)
+	require.NoError(t, err)
+	require.NoError(t, checks.Value.Set(strconv.Itoa(max(1, n/part))))
+	t.Cleanup(func() { require.NoError(t, checks.Value.Set(before)) })
 }

@@ -3,6 +3,7 @@ package reach
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -158,7 +159,11 @@ func decode(value any, into any) error {
 }
 
 // plain turns what YAML decoders make (int, uint64, float32) into what JSON decoders make, which the typed decoding needs.
+// What needs no turning is returned as it is.
 func plain(value any) (any, error) {
+	if isPlain(value) {
+		return value, nil
+	}
 	switch v := value.(type) {
 	case nil, bool, string, int64, float64:
 		return v, nil
@@ -192,4 +197,21 @@ func plain(value any) (any, error) {
 		return nil, fmt.Errorf("value of type %T: %w", value, err)
 	}
 	return out, nil
+}
+
+func isPlain(value any) bool {
+	switch v := value.(type) {
+	case nil, bool, string, int64, float64:
+		return true
+	case map[string]any:
+		for _, item := range v {
+			if !isPlain(item) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool { return !isPlain(item) })
+	}
+	return false
 }

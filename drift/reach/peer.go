@@ -30,13 +30,7 @@ func PodPeer(namespace, name string) Peer {
 // ports are not.
 func LabelledPeer(workload Workload) Peer {
 	return Peer{text: workload.Namespace + "/" + workload.Name, endpoint: func(w *World) (*Endpoint, error) {
-		e := &Endpoint{
-			Ref:       Ref{Kind: "Workload", Namespace: workload.Namespace, Name: workload.Name},
-			Namespace: workload.Namespace, Name: workload.Name, labels: ownLabels(workload.Labels), account: workload.ServiceAccount,
-		}
-		if e.account == "" {
-			e.account = "default"
-		}
+		e := workload.endpoint()
 		e.view = w.viewOf(e)
 		return e, nil
 	}}
@@ -69,7 +63,7 @@ func (p Peer) group() bool { return p.pods != nil }
 // way to satisfy a selector of the other end's program, in each namespace that the group has.
 func (w *World) instances(p Peer, pr *program) []*Endpoint {
 	var out []*Endpoint
-	for _, e := range w.endpoints {
+	for _, e := range w.Endpoints() {
 		if p.pods(e.Namespace) && !e.host {
 			out = append(out, e)
 		}
@@ -101,12 +95,5 @@ func (w *World) instances(p Peer, pr *program) []*Endpoint {
 // Namespaces returns every namespace that is known, by an object or by a workload in it, sorted. "" is among them where a
 // workload stands for those of namespaces that are not known.
 func (w *World) Namespaces() []string {
-	names := sortedKeys(w.namespaces)
-	for name := range w.byNamespace {
-		if _, ok := w.namespaces[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
+	return slices.DeleteFunc(w.roomNames(), func(name string) bool { return !w.knows(name) })
 }

@@ -233,15 +233,6 @@ func orderOf(order *float64) float64 {
 	return *order
 }
 
-// netset is a NetworkSet or GlobalNetworkSet: labelled addresses that rules select and policies never judge.
-type netset struct {
-	ref       Ref
-	origin    Origin
-	labels    labelSource
-	addresses Addresses
-	broken    bool // some of its nets cannot be read
-}
-
 // bareName strips the prefix of a tier from a policy's name.
 func bareName(name, tier string) string { return strings.TrimPrefix(name, tier+".") }
 

@@ -304,10 +304,11 @@ func normalized(spans []span) Ports {
 }
 
 // key returns a text that is equal for equal sets only.
-func (p Ports) key() string {
-	b := make([]byte, 0, 64)
+func (p Ports) key() string { return string(p.appendKey(make([]byte, 0, 64))) }
+
+func (p Ports) appendKey(b []byte) []byte {
 	for _, s := range p.spans {
 		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, s.lo), s.hi)
 	}
-	return string(b)
+	return b
 }

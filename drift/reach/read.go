@@ -48,18 +48,18 @@ type node struct {
 // reader turns objects into items.
 type reader struct{ prefixed bool } // prefixed: Calico up to 3.31, whose policy names carry the tier
 
-// read returns nil for objects that the model has no use for.
-func (rd *reader) read(o Object) *item {
+// read returns what the model makes of an object. used is false for objects that it has no use for.
+func (rd *reader) read(o Object) (it *item, used bool) {
 	content, err := plain(any(o.Content))
 	root, _ := content.(map[string]any)
 	h, headErr := readHeader(root)
-	it := &item{key: h.ref(), origin: o.Origin, crd: h.group == groupCalicoCRD}
+	it = &item{key: h.ref(), origin: o.Origin, crd: h.group == groupCalicoCRD}
 	if err = errors.Join(err, headErr); err != nil {
 		h.placed()
 		it.key = h.ref()
 		it.problem = &Problem{Object: it.key, Origin: o.Origin, Message: err.Error()}
 		it.policy = headless(h, o.Origin, err)
-		return it
+		return it, true
 	}
 	if it.crd {
 		storedLabels(&h)
@@ -68,12 +68,12 @@ func (rd *reader) read(o Object) *item {
 	it.key = h.ref()
 	known, fail := rd.fill(it, h, root)
 	if !known {
-		return nil
+		return it, false
 	}
 	if fail != nil {
 		it.problem = &Problem{it.key, o.Origin, fail.field, fail.message, fail.hint}
 	}
-	return it
+	return it, true
 }
 
 // placed gives the header the namespace that the API server would.

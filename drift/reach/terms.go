@@ -16,8 +16,8 @@ type NamespaceTerms struct {
 // NamespaceTerms returns what the selectors of all policies ask about namespaces.
 func (w *World) NamespaceTerms() NamespaceTerms {
 	var t NamespaceTerms
-	for _, list := range w.policies {
-		for _, p := range list {
+	for _, r := range w.rooms.all() {
+		for _, p := range r.policies {
 			for _, c := range p.clauses() {
 				t.add(c.expr)
 			}

@@ -59,16 +59,12 @@ func (w *World) membersOf(p Place) []*Endpoint {
 		return []*Endpoint{nil}
 	}
 	if p.Any != "" {
-		return firstPods(w.endpoints, func(e *Endpoint) bool { return !e.host })
+		return firstPods(w.Endpoints(), func(e *Endpoint) bool { return !e.host })
 	}
 	if p.Namespace == "*" {
 		p.Namespace = ""
 	}
-	among := make([]*Endpoint, 0, len(w.byNamespace[p.Namespace]))
-	for _, i := range w.byNamespace[p.Namespace] {
-		among = append(among, w.endpoints[i])
-	}
-	return firstPods(among, func(e *Endpoint) bool { return e.Name == p.Workload || (p.Workload == "*" && !e.host) })
+	return firstPods(w.room(p.Namespace).endpoints, func(e *Endpoint) bool { return e.Name == p.Workload || (p.Workload == "*" && !e.host) })
 }
 
 // firstPods returns at most two pods that are meant.

@@ -71,43 +71,69 @@ func product(parts []*expression, want bool) []witness {
 	return out
 }
 
+// figure is a pod as a witness describes it.
+type figure struct {
+	labels  map[string]string
+	account string
+	space   string            // its namespace; "" where the witness does not name one
+	of      map[string]string // the namespace's labels
+}
+
+func (wit witness) figure() figure {
+	f := figure{labels: map[string]string{}, of: map[string]string{}, account: "default"}
+	for _, key := range sortedKeys(wit) {
+		value := wit[key]
+		switch {
+		case key == labelNamespace, key == prefixNamespace+keyName, key == prefixNamespace+keyMetadataName:
+			f.space = value
+		case key == labelServiceAccount:
+			f.account = value
+		case key == labelOrchestrator:
+		case strings.HasPrefix(key, prefixNamespace):
+			f.of[key[len(prefixNamespace):]] = value
+		case !strings.HasPrefix(key, prefixAccount):
+			f.labels[key] = value
+		}
+	}
+	return f
+}
+
+// invented is the namespace that a figure asks for, where nothing names one.
+func (f figure) invented() inherited {
+	name := f.space
+	if name == "" && len(f.of) > 0 {
+		name = "(" + impliedName(f.of) + ")"
+	}
+	return inherited{name: name, labels: f.of, known: true}
+}
+
+// pod makes a figure a pod of a namespace.
+func (w *World) pod(f figure, ns inherited) *Endpoint {
+	e := &Endpoint{
+		Ref:       Ref{Kind: "Workload", Namespace: ns.name, Name: impliedName(f.labels)},
+		Namespace: ns.name, Name: impliedName(f.labels), Implied: true, labels: f.labels, account: f.account,
+	}
+	e.view = &podLabels{e, ns, inherited{name: f.account, known: w.config.WholeWorld}}
+	e.at = w.whereabouts(e)
+	return e
+}
+
 // imply turns a witness into pods: in the namespaces that the witness's namespace part fits, or in a namespace that is
 // not known and has just these labels.
 func (w *World) imply(wit witness, match func(string) bool) []*Endpoint {
-	own, of, account := map[string]string{}, map[string]string{}, "default"
-	name := ""
-	for key, value := range wit {
-		switch {
-		case key == labelNamespace, key == prefixNamespace+keyName, key == prefixNamespace+keyMetadataName:
-			name = value
-		case key == labelServiceAccount:
-			account = value
-		case key == labelOrchestrator:
-		case strings.HasPrefix(key, prefixNamespace):
-			of[key[len(prefixNamespace):]] = value
-		case !strings.HasPrefix(key, prefixAccount):
-			own[key] = value
-		}
+	f := wit.figure()
+	names := []string{f.space}
+	if f.space == "" {
+		names = w.Namespaces()
 	}
 	var out []*Endpoint
-	add := func(ns inherited) {
-		e := &Endpoint{
-			Ref:       Ref{Kind: "Workload", Namespace: ns.name, Name: impliedName(own)},
-			Namespace: ns.name, Name: impliedName(own), Implied: true, labels: own, account: account,
-		}
-		e.view = &podLabels{e, ns, inherited{name: account, known: w.config.WholeWorld}}
-		out = append(out, e)
-	}
-	for _, known := range w.Namespaces() {
-		if (name == "" || name == known) && match(known) && fits(w.inheritedOf(known), of) {
-			add(w.inheritedOf(known))
+	for _, name := range names {
+		if own := w.inheritedOf(name); w.knows(name) && match(name) && fits(own, f.of) {
+			out = append(out, w.pod(f, own))
 		}
 	}
-	if _, known := w.namespaces[name]; !known && match("") && (name == "" || match(name)) {
-		if name == "" && len(of) > 0 {
-			name = "(" + impliedName(of) + ")"
-		}
-		add(inherited{name: name, labels: of, known: true})
+	if !w.room(f.space).object && match("") && (f.space == "" || match(f.space)) {
+		out = append(out, w.pod(f, f.invented()))
 	}
 	return out
 }

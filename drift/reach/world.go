@@ -56,14 +56,16 @@ type objectKey struct {
 	crd bool
 }
 
-// World is everything that decides who can reach whom, at one moment. It is changed by Apply only, and by the first
-// call of Connectivity after a change, which fills a cache: neither may run beside another call. Otherwise its methods
-// may be used concurrently.
+// World is everything that decides who can reach whom, at one moment. It is changed by Apply only, and by the first call
+// of Connectivity or Effect, which fills a cache: neither may run beside another call. Otherwise its methods may be used
+// concurrently.
 type World struct {
-	config  Config
-	reader  reader
-	items   map[objectKey]*item
-	doubles []*Problem
+	config              Config
+	reader              reader
+	workloads, casts    map[string][]*Endpoint // those of the configuration, by namespace
+	unread              map[string][]*policy   // what stands for policies that could not be read
+	podSpace, nodeSpace Addresses
+	doubles             []*Problem
 	index
 	conn *matrix // nil until Connectivity is first asked for
 }
@@ -75,20 +77,45 @@ func New(config Config) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{config: config, reader: reader{prefixed}, items: make(map[objectKey]*item, len(config.Objects))}
+	w := &World{
+		config: config, reader: reader{prefixed}, workloads: map[string][]*Endpoint{}, casts: map[string][]*Endpoint{},
+		unread: map[string][]*policy{}, podSpace: spaceOf(config.PodCIDRs), nodeSpace: spaceOf(config.NodeCIDRs),
+	}
+	for _, named := range config.Workloads {
+		w.workloads[named.Namespace] = append(w.workloads[named.Namespace], named.endpoint())
+	}
+	for _, e := range config.Cast {
+		w.casts[e.Namespace] = append(w.casts[e.Namespace], e)
+	}
+	for _, u := range config.Unread {
+		w.unread[u.Namespace] = append(w.unread[u.Namespace], u.policy())
+	}
+	items := map[string]map[objectKey]*item{}
 	for _, o := range config.Objects {
-		it := w.reader.read(o)
-		if it == nil {
+		it, used := w.reader.read(o)
+		if !used {
 			continue
 		}
-		key := objectKey{it.key, it.crd}
-		if old := w.items[key]; old != nil {
+		key, home := objectKey{it.key, it.crd}, it.home()
+		if items[home] == nil {
+			items[home] = map[objectKey]*item{}
+		}
+		if old := items[home][key]; old != nil {
 			it = w.double(old, it)
 		}
-		w.items[key] = it
+		items[home][key] = it
 	}
-	w.build()
+	w.build(items)
 	return w, nil
+}
+
+// endpoint is the workload as far as it is known.
+func (n Workload) endpoint() *Endpoint {
+	return &Endpoint{
+		Ref:       Ref{Kind: "Workload", Namespace: n.Namespace, Name: n.Name},
+		Namespace: n.Namespace, Name: n.Name, labels: ownLabels(n.Labels), account: cmp.Or(n.ServiceAccount, "default"),
+		Origin: n.Origin,
+	}
 }
 
 // prefixedNames reports whether a Calico version keeps the tier in a policy's name.
@@ -127,9 +154,11 @@ func (w *World) double(a, b *item) *item {
 // Problems returns every object that could not be read as it was meant, sorted by place.
 func (w *World) Problems() []*Problem {
 	out := slices.Clone(w.doubles)
-	for _, it := range w.items {
-		if it.problem != nil {
-			out = append(out, it.problem)
+	for _, r := range w.rooms.all() {
+		for _, it := range r.items {
+			if it.problem != nil {
+				out = append(out, it.problem)
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b *Problem) int {
@@ -138,19 +167,25 @@ func (w *World) Problems() []*Problem {
 	return out
 }
 
-// Endpoints returns every workload of the world, sorted by namespace and name. The slice must not be changed.
-func (w *World) Endpoints() []*Endpoint { return w.endpoints }
+// Endpoints returns every workload of the world, sorted by namespace and name.
+func (w *World) Endpoints() []*Endpoint {
+	var out []*Endpoint
+	for _, name := range w.roomNames() {
+		out = append(out, w.room(name).endpoints...)
+	}
+	return out
+}
 
 // Implied returns the workloads that no object names, sorted by namespace and name.
 func (w *World) Implied() []*Endpoint {
-	return slices.DeleteFunc(slices.Clone(w.endpoints), func(e *Endpoint) bool { return !e.Implied })
+	return slices.DeleteFunc(w.Endpoints(), func(e *Endpoint) bool { return !e.Implied })
 }
 
 // Endpoint returns one workload by namespace and name; nil if there is none.
 func (w *World) Endpoint(namespace, name string) *Endpoint {
-	for _, i := range w.byNamespace[namespace] {
-		if w.endpoints[i].Name == name {
-			return w.endpoints[i]
+	for _, e := range w.room(namespace).endpoints {
+		if e.Name == name {
+			return e
 		}
 	}
 	return nil
