@@ -156,92 +156,23 @@ func target(p reach.Place) string {
 
 // decide answers one question.
 func (r *reachRequest) decide(w *world.World, ports reach.Ports, out io.Writer) error {
-	asked, err := w.Ask(r.question, ports)
+	answer, err := w.Ask(r.question, ports)
 	if err != nil {
 		return err
 	}
-	answer := answerOf(asked, ports)
 	if r.output.value == "json" {
 		err = writeJSON(out, answer)
 	} else {
-		err = answer.write(out)
+		_, err = io.WriteString(out, printable(answer.String()))
 	}
 	if err != nil {
 		return err
 	}
-	switch asked.Outcome {
+	switch answer.Outcome {
 	case reach.Allowed:
 		return nil
 	case reach.Unknown:
 		return &exitError{code: exitUnknown}
 	}
 	return &exitError{code: exitFindings}
-}
-
-// answer is a verdict as it is printed.
-type answer struct {
-	Verdict string          `json:"verdict"` // allow, deny, partial or unknown
-	From    string          `json:"from"`
-	To      string          `json:"to"`
-	Ports   []reach.PortRow `json:"ports"`
-	// Allowed, Denied and Unknown are the ports that are so for every pair of ends.
-	Allowed []reach.PortRow `json:"allowed"`
-	Denied  []reach.PortRow `json:"denied"`
-	Unknown []reach.PortRow `json:"unknown"`
-	Reasons []reasonJSON    `json:"reasons"`
-
-	asked   string
-	reasons []reach.Reason
-}
-
-type reasonJSON struct {
-	Direction string          `json:"direction"`
-	Action    string          `json:"action"`
-	Ports     []reach.PortRow `json:"ports"`
-	Policy    *policyJSON     `json:"policy"` // null where no policy decided
-	Tier      string          `json:"tier"`
-	Field     string          `json:"field"` // of the rule; "" at the end of a tier
-	File      string          `json:"file"`
-	Line      int             `json:"line"`
-	Live      bool            `json:"live"`
-	Text      string          `json:"text"`
-	Unknown   bool            `json:"unknown"` // it is not certain that this decides
-	Example   string          `json:"example"` // a pair of ends, where the question is about several
-}
-
-type policyJSON struct {
-	Group     string `json:"group"`
-	Kind      string `json:"kind"`
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-}
-
-func answerOf(v world.Answer, ports reach.Ports) answer {
-	a := answer{
-		Verdict: v.Outcome.String(), From: v.From.String(), To: v.To.String(), Ports: ports.Rows(),
-		Allowed: v.Allowed.Rows(), Denied: v.Denied.Rows(), Unknown: v.Unknown.Rows(), Reasons: []reasonJSON{},
-		asked: ports.String(), reasons: v.Reasons,
-	}
-	for _, r := range v.Reasons {
-		row := reasonJSON{
-			Direction: r.Direction.String(), Action: r.Action.String(), Ports: r.Ports.Rows(), Tier: r.Tier, Field: r.Field,
-			File: r.Origin.File, Line: r.Origin.Line, Live: r.Origin.Live, Text: r.Text, Unknown: r.Unknown, Example: r.Example,
-		}
-		if r.Policy != (reach.Ref{}) {
-			row.Policy = &policyJSON{r.Policy.Group, r.Policy.Kind, r.Policy.Namespace, r.Policy.Name}
-		}
-		a.Reasons = append(a.Reasons, row)
-	}
-	return a
-}
-
-// write prints the answer for people: the verdict, then what decided, side by side.
-func (a answer) write(out io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s → %s %s\n", a.Verdict, a.From, a.To, a.asked)
-	for _, r := range a.reasons {
-		fmt.Fprintf(&b, "  %s\n", r)
-	}
-	_, err := io.WriteString(out, printable(b.String()))
-	return err
 }

@@ -33,13 +33,6 @@ func (w *World) Peers(q Question) (from, to reach.Peer, err error) {
 	return from, to, errors.Join(errFrom, errTo)
 }
 
-// Answer is the verdict about a question.
-type Answer struct {
-	// From and To are the two ends as they were understood.
-	From, To reach.Peer
-	reach.Verdict
-}
-
 // Ask answers one question. What is missing from the world and what is wrong with it makes the answer unknown where it
 // may matter: policies by what they may judge, other objects by the namespaces of the two ends. The error is that of a
 // question that cannot be asked.
@@ -48,7 +41,7 @@ func (w *World) Ask(q Question, ports reach.Ports) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{From: from, To: to}
+	a := Answer{From: from, To: to, Ports: ports}
 	if a.Verdict, err = w.Decide(from, to, ports); err != nil {
 		return Answer{}, err
 	}
