@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/exposure"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sources"
 )
@@ -160,7 +162,8 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 	if err != nil {
 		return nil, err
 	}
-	rendered := &Rendered{Rendering: rendering, TenantMay: tenantMay(), Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
+	network := exposure.Network{PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	rendered := &Rendered{Rendering: rendering, Network: network, TenantMay: tenantMay(), Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
 		return k.renderer.Guard(ctx, s.FS(), namespace)
 	}}
 	return rendered, readRules(s.FS(), rendered)

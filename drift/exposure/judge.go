@@ -57,6 +57,8 @@ type suit struct {
 	spaces      []reach.Object    // the other namespaces that count
 	policies    []reach.Object    // of the namespace on both sides
 	cast        []*reach.Endpoint // the workloads that both sides' policies imply
+	extras      []reach.Workload  // their like in the other namespaces
+	unasked     map[string]bool   // tenants for which another stands
 	context     []string          // what the memory tells questions apart by
 	partial     bool              // there are more kinds of tenants than are looked at
 	forced      map[string]bool   // namespaces that must count, since policies of theirs do
@@ -73,7 +75,7 @@ type side struct {
 func isNamespace(id drift.ID) bool { return id.Kind == kinds.Namespace }
 
 func newSuit(j *Judge, s *Scene, differences []drift.Difference) (*suit, error) {
-	c := &suit{scene: s, differences: differences, around: s.around(), forced: map[string]bool{}}
+	c := &suit{scene: s, differences: differences, around: s.around(), forced: map[string]bool{}, unasked: map[string]bool{}}
 	for _, w := range s.Wanted {
 		if !isNamespace(w.ID) {
 			c.git = append(c.git, side{w.ID, object(w)})
@@ -177,34 +179,13 @@ func (c *suit) world(differs func(i int) bool) (*reach.Connectivity, error) {
 func (c *suit) open(objects []reach.Object) (*reach.World, error) {
 	n := c.scene.Network
 	w, err := reach.New(reach.Config{
-		Objects: objects, Workloads: c.scene.Workloads, PodCIDRs: n.PodCIDRs, NodeCIDRs: n.NodeCIDRs, CalicoVersion: n.CalicoVersion,
+		Objects: objects, Workloads: slices.Concat(c.scene.Workloads, c.extras), PodCIDRs: n.PodCIDRs, NodeCIDRs: n.NodeCIDRs, CalicoVersion: n.CalicoVersion,
 		Implied: c.cast == nil, Cast: c.cast,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("judging differences of %q: %w", c.scene.Namespace, err)
 	}
 	return w, nil
-}
-
-// castAll finds the workloads that the policies of both sides imply, with the labels of the namespace on either.
-func (c *suit) castAll() error {
-	cast := []*reach.Endpoint{}
-	for i, own := range c.labels {
-		if i > 0 && maps.Equal(own, c.labels[0]) {
-			break
-		}
-		objects := slices.Concat(c.around, c.spaces, c.policies)
-		if c.scene.Namespace != "" {
-			objects = append(objects, namespaceObject(c.scene.Namespace, own))
-		}
-		w, err := c.open(objects)
-		if err != nil {
-			return err
-		}
-		cast = append(cast, w.Implied()...)
-	}
-	c.cast = cast
-	return nil
 }
 
 // judge compares the sides: all differences together, and each against Git and against the live state.

@@ -40,10 +40,11 @@ func (c *suit) neighbours(j *Judge) error {
 		}
 		template := templateOf(wanted)
 		if seen[template] >= twins {
+			c.unasked[name] = c.scene.Namespace == ""
 			continue
 		}
 		if seen[template] == 0 && len(seen) >= templates {
-			c.partial = true
+			c.partial, c.unasked[name] = true, c.scene.Namespace == ""
 			continue
 		}
 		if c.scene.Namespace != "" {
@@ -114,7 +115,7 @@ func (c *suit) classes() error {
 	}
 	count := map[string]int{}
 	for name, labels := range c.scene.Namespaces {
-		if name == c.scene.Namespace {
+		if name == c.scene.Namespace || c.unasked[name] {
 			continue
 		}
 		asked := terms.Answer(name, labels)

@@ -25,6 +25,8 @@ func (p Place) String() string {
 		return "any " + p.Any
 	case p.CIDR != "":
 		return p.CIDR
+	case p.Namespace == "*" && p.Workload != "*":
+		return p.Workload + " of any other namespace"
 	case p.Namespace == "*":
 		return "any pod of any other namespace"
 	case p.Workload == "*":

@@ -125,6 +125,9 @@ func (hostLabels) label(key string) (string, bool, bool) {
 	return "", false, false
 }
 
+// Labels returns a copy of the workload's own labels.
+func (e *Endpoint) Labels() map[string]string { return maps.Clone(e.labels) }
+
 // Label returns the value of one of the workload's own labels.
 func (e *Endpoint) Label(key string) (value string, ok bool) {
 	value, ok = e.labels[key]

@@ -1,0 +1,371 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	stdsync "sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sources"
+)
+
+// animal is something that happens to a cluster, and what must be said of it.
+type animal struct {
+	Name string `json:"name"`
+	// Do is what others do, one after the other.
+	Do []deed `json:"do"`
+	// Hold: what we write meanwhile waits until all is done.
+	Hold bool `json:"hold"`
+	// Drift are the lines that stand then, as lineOf writes them, where drift is only reported.
+	Drift []string `json:"drift"`
+	// Correct are the lines that were seen where it is corrected, if they differ.
+	Correct []string `json:"correct"`
+	// Passing are lines that may be seen on the way.
+	Passing []string `json:"passing"`
+}
+
+// lineOf describes a difference as testdata does.
+func lineOf(d drift.Difference) string {
+	by := "nobody"
+	if len(d.Writers) > 0 {
+		var names []string
+		for _, w := range d.Writers {
+			names = append(names, w.Name+" "+w.Operation)
+		}
+		by = strings.Join(names, ", ")
+	}
+	line := fmt.Sprintf("%s %s %s by %s", d.Type, shortly(d.ID), d.Effect, by)
+	if len(d.Fields) > 0 {
+		line += ":"
+	}
+	for _, f := range d.Fields {
+		line += " " + f.Path
+	}
+	return line
+}
+
+// zoo is a daemon with a tenant for each animal.
+type zoo struct {
+	*daemon
+	snapshot *sources.Snapshot
+	writes   atomic.Int64 // of the daemon, but for Events and its state
+	held     stdsync.Map  // namespace → a channel that is closed once writes may go on
+
+	mu             stdsync.Mutex
+	seen, undone   []time.Duration
+	before, beside map[string]string // resource versions of what others left, by object
+}
+
+// newZoo starts a daemon on the zoo's repository with n tenants, all synced.
+func newZoo(t *testing.T, mode Mode, n int) *zoo {
+	t.Helper()
+	b := newBench(t)
+	z := &zoo{before: map[string]string{}}
+	repo := newRepository(t)
+	b.Cleanup(func() { sweepCluster(b) })
+	z.daemon = startDaemon(b, repo, func(c *Config) { c.Mode = mode })
+	b.inject(z.watchWrites)
+	z.snapshot = repo.commit(zooFiles(b, n))
+	z.Offer(z.snapshot)
+	z.at(z.snapshot, Synced, append(z.names(n), clusterTenant)...)
+	z.done(z.snapshot)
+	z.writes.Store(0)
+	return z
+}
+
+// zooFiles is the repository of testdata/zoo with n tenants.
+func zooFiles(b *bench, n int) map[string]string {
+	b.Helper()
+	archive, err := txtar.ParseFile("testdata/zoo/repository.txtar")
+	require.NoError(b, err)
+	files := map[string]string{}
+	for _, f := range archive.Files {
+		files[f.Name] = b.text(string(f.Data))
+	}
+	for i := range n {
+		files[fmt.Sprintf("overlays/t%d/kustomization.yaml", i)] = fmt.Sprintf("namespace: %s-t%d\nresources: [../../base/tenant]", b.namespace, i)
+	}
+	return files
+}
+
+func (z *zoo) names(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("%s-t%d", z.namespace, i))
+	}
+	return names
+}
+
+// sweepCluster deletes what is cluster-scoped and has the bench's name in its own.
+func sweepCluster(b *bench) {
+	ctx := context.Background()
+	for _, short := range []string{"gnp", "sgnp", "gset", "tier"} {
+		k, _ := shortKind(short)
+		list, err := b.rogue.Resource(k.GVR()).List(ctx, metav1.ListOptions{})
+		assert.NoError(b, err)
+		for i := range list.Items {
+			if name := list.Items[i].GetName(); slices.Contains(strings.FieldsFunc(name, func(r rune) bool { return r == '.' }), b.namespace) || strings.Contains(name, b.namespace+"-") {
+				assert.NoError(b, b.rogue.Resource(k.GVR()).Delete(ctx, name, metav1.DeleteOptions{}))
+			}
+		}
+	}
+}
+
+// watchWrites counts what the daemon writes, and holds it back where it is told to.
+func (z *zoo) watchWrites(r *http.Request) *http.Response {
+	if r.Method == http.MethodGet || strings.HasSuffix(path.Dir(r.URL.Path)+"/", "/events/") || strings.HasSuffix(r.URL.Path, "/events") || strings.Contains(r.URL.Path, "/configmaps") {
+		return nil
+	}
+	z.writes.Add(1)
+	parts := strings.Split(r.URL.Path, "/namespaces/")
+	if len(parts) == 2 {
+		namespace, _, _ := strings.Cut(parts[1], "/")
+		if gate, ok := z.held.Load(namespace); ok {
+			select {
+			case <-gate.(chan struct{}):
+			case <-r.Context().Done():
+			}
+		}
+	}
+	return nil
+}
+
+// animals reads testdata, with all names of the tenant.
+func (z *zoo) animals(file string) []animal {
+	z.Helper()
+	raw, err := os.ReadFile(file)
+	require.NoError(z, err)
+	var out []animal
+	require.NoError(z, yaml.UnmarshalStrict([]byte(z.text(string(raw))), &out))
+	return out
+}
+
+// of fills in a tenant's name and its namespace's uid.
+func (a animal) of(t *testing.T, tenant, uid string) animal {
+	t.Helper()
+	raw, err := yaml.Marshal(a)
+	require.NoError(t, err)
+	var out animal
+	require.NoError(t, yaml.UnmarshalStrict([]byte(strings.NewReplacer("TENANT", tenant, "UID", uid).Replace(string(raw))), &out))
+	return out
+}
+
+// Everything that others may do to what Git says, in every way there is: it is
+// seen, explained and attributed, and undone or left as it is.
+func TestZoo(t *testing.T) {
+	for _, mode := range []Mode{Correct, Report} {
+		t.Run(string(mode), func(t *testing.T) {
+			tenants := (&zoo{daemon: &daemon{bench: &bench{T: t, namespace: "x"}}}).animals("testdata/zoo/tenants.yaml")
+			z := newZoo(t, mode, len(tenants))
+			tenants = z.animals("testdata/zoo/tenants.yaml")
+			cluster := z.animals("testdata/zoo/cluster.yaml")
+			require.GreaterOrEqual(t, len(tenants)+len(cluster), 40)
+			t.Run("cases", func(t *testing.T) {
+				for i, a := range tenants {
+					t.Run(a.Name, func(t *testing.T) {
+						t.Parallel()
+						name := z.names(len(tenants))[i]
+						ns := z.visit(t).live(drift.ID{Kind: kinds.Namespace, Name: name})
+						z.show(t, a.of(t, name, string(ns.GetUID())), name)
+					})
+				}
+				t.Run("cluster", func(t *testing.T) {
+					t.Parallel()
+					for _, a := range cluster {
+						t.Run(a.Name, func(t *testing.T) {
+							z.show(t, a, clusterTenant)
+							z.clear(t, clusterTenant)
+						})
+					}
+				})
+			})
+			z.closing(t)
+		})
+	}
+}
+
+// visit is the bench for a test of its own.
+func (z *zoo) visit(t *testing.T) *bench {
+	return &bench{T: t, writer: &writer{dynamic: z.rogue, manager: z.manager, cluster: z.cluster}, namespace: z.namespace, rogue: z.rogue}
+}
+
+// show lets it happen and checks what is said and done about it. Machines are
+// shared, so the best of three tries in a quick enough time counts.
+func (z *zoo) show(t *testing.T, a animal, tenant string) {
+	t.Helper()
+	for try := 1; ; try++ {
+		seen, undone := z.happens(t, a, tenant)
+		if seen < time.Second && undone < 2*time.Second {
+			z.mu.Lock()
+			z.seen, z.undone = append(z.seen, seen), append(z.undone, undone)
+			z.mu.Unlock()
+			return
+		}
+		t.Logf("try %d: seen after %v, undone after %v", try, seen, undone)
+		require.Less(t, try, 3, "never seen within a second and undone within two")
+		z.clear(t, tenant)
+	}
+}
+
+// happens returns how long it took until everything was seen, and undone.
+func (z *zoo) happens(t *testing.T, a animal, tenant string) (seen, undone time.Duration) {
+	t.Helper()
+	b := z.visit(t)
+	gate := make(chan struct{})
+	if a.Hold {
+		z.held.Store(tenant, gate)
+	}
+	began := time.Now()
+	last := began
+	left := map[drift.ID]string{}
+	for _, d := range a.Do {
+		last = time.Now()
+		if u := b.does(d, tenant); u != nil {
+			left[b.idOf(d.To, tenant)] = u.GetResourceVersion()
+		} else {
+			delete(left, b.idOf(d.To, tenant))
+		}
+	}
+	if a.Hold {
+		z.held.Delete(tenant)
+		close(gate)
+		last = time.Now()
+	}
+	want := a.Drift
+	if z.config.Mode == Correct && a.Correct != nil {
+		want = a.Correct
+	}
+	var entries []drift.Entry
+	complete := func() bool {
+		entries = z.since(tenant, began)
+		return z.asWanted(entries, want, a.Passing, a.Hold)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !complete() && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if !complete() {
+		assert.Equal(t, sorted(want), linesOf(entries))
+		require.FailNow(t, "not as it should be", "%+v", entries)
+	}
+	for _, e := range entries {
+		seen = max(seen, e.Since.Sub(last))
+		if !e.Corrected.IsZero() {
+			undone = max(undone, e.Corrected.Sub(last))
+		}
+	}
+	z.after(t, b, tenant, left, entries)
+	return seen, undone
+}
+
+// since returns the tenant's entries of the ledger that began after a time.
+func (z *zoo) since(tenant string, began time.Time) (out []drift.Entry) {
+	for _, e := range z.Drift() {
+		if e.Tenant == tenant && e.Since.After(began) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func linesOf(entries []drift.Entry) (lines []string) {
+	for _, e := range entries {
+		lines = append(lines, lineOf(e.Difference))
+	}
+	return sorted(lines)
+}
+
+func sorted(lines []string) []string {
+	lines = slices.Clone(lines)
+	slices.Sort(lines)
+	return lines
+}
+
+// asWanted says whether exactly what is wanted was seen, and all is mended that will be.
+func (z *zoo) asWanted(entries []drift.Entry, want, passing []string, hold bool) bool {
+	correct := z.config.Mode == Correct
+	for _, e := range entries {
+		if mended := !e.Corrected.IsZero(); mended != (correct && e.Type != drift.Extra) || !correct && e.Held != drift.Report {
+			return false
+		}
+	}
+	lines := linesOf(entries)
+	if correct && hold { // what we wrote last may have undone all that was never looked at
+		return len(entries) > 0
+	}
+	lines = slices.DeleteFunc(lines, func(line string) bool { return slices.Contains(passing, line) })
+	if correct && len(lines) == 0 && len(passing) > 0 && len(entries) > 0 {
+		return true
+	}
+	return slices.Equal(lines, sorted(want))
+}
+
+// after checks what is left in the cluster.
+func (z *zoo) after(t *testing.T, b *bench, tenant string, left map[drift.ID]string, entries []drift.Entry) {
+	t.Helper()
+	if z.config.Mode == Correct {
+		for _, w := range z.world.Load().targets[tenant].wanted {
+			b.stands(w)
+		}
+	}
+	for id, version := range left {
+		extra := slices.ContainsFunc(entries, func(e drift.Entry) bool { return e.ID == id && e.Type == drift.Extra })
+		if extra || z.config.Mode == Report {
+			live := b.live(id)
+			require.NotNil(t, live, "%s is gone", id)
+			require.Equal(t, version, live.GetResourceVersion(), "%s is not left alone", id)
+		}
+	}
+}
+
+// clear takes away whatever stands against Git in a tenant.
+func (z *zoo) clear(t *testing.T, tenant string) {
+	t.Helper()
+	b := z.visit(t)
+	require.Eventually(t, func() bool {
+		standing := 0
+		for _, e := range z.Drift() {
+			if e.Tenant != tenant || !e.Corrected.IsZero() {
+				continue
+			}
+			standing++
+			if e.Type == drift.Extra {
+				_ = b.others(e.ID).Delete(t.Context(), e.ID.Name, metav1.DeleteOptions{})
+			} else if z.config.Mode == Report {
+				_, _ = b.apply(t.Context(), e.Want, b.live(e.ID))
+			}
+		}
+		return standing == 0
+	}, 20*time.Second, 50*time.Millisecond)
+}
+
+// closing looks at the whole once all has happened.
+func (z *zoo) closing(t *testing.T) {
+	t.Helper()
+	if z.config.Mode == Report {
+		assert.Zero(t, z.writes.Load(), "nothing is written where drift is only reported")
+	}
+	slices.Sort(z.seen)
+	slices.Sort(z.undone)
+	for _, e := range z.Drift() {
+		if z.config.Mode == Correct && e.Corrected.IsZero() {
+			assert.Equal(t, drift.Extra, e.Type, "%s still stands", lineOf(e.Difference))
+		}
+	}
+	if n := len(z.seen); n > 0 {
+		t.Logf("%d cases: seen after %v (p50) and %v (longest), undone after %v and %v", n, z.seen[n/2], z.seen[n-1], z.undone[n/2], z.undone[n-1])
+	}
+}
