@@ -198,9 +198,9 @@ func TestZoo(t *testing.T) {
 	}
 }
 
-// visit is the bench for a test of its own.
+// visit is the bench for a test of its own. What it writes the daemon learns from its watches alone.
 func (z *zoo) visit(t *testing.T) *bench {
-	return &bench{T: t, writer: &writer{dynamic: z.rogue, manager: z.manager, cluster: z.cluster}, namespace: z.namespace, rogue: z.rogue}
+	return &bench{T: t, writer: &writer{dynamic: z.rogue, manager: z.manager, cluster: z.bench.writer.cluster}, namespace: z.namespace, rogue: z.rogue}
 }
 
 // show lets it happen and checks what is said and done about it. Machines are
@@ -345,7 +345,9 @@ func (z *zoo) clear(t *testing.T, tenant string) {
 			if e.Type == drift.Extra {
 				_ = b.others(e.ID).Delete(t.Context(), e.ID.Name, metav1.DeleteOptions{})
 			} else if z.config.Mode == Report {
-				_, _ = b.apply(t.Context(), e.Want, b.live(e.ID))
+				if _, err := b.apply(t.Context(), e.Want, b.live(e.ID)); err != nil {
+					t.Logf("putting %s back: %v", e.ID, err)
+				}
 			}
 		}
 		return standing == 0
