@@ -307,10 +307,7 @@ func (z *zoo) asWanted(entries []drift.Entry, want, passing []string, hold bool)
 		return len(entries) > 0
 	}
 	lines = slices.DeleteFunc(lines, func(line string) bool { return slices.Contains(passing, line) })
-	if correct && len(lines) == 0 && len(passing) > 0 && len(entries) > 0 {
-		return true
-	}
-	return slices.Equal(lines, sorted(want))
+	return len(entries) > 0 && slices.Equal(lines, sorted(want))
 }
 
 // after checks what is left in the cluster.
