@@ -16,6 +16,7 @@ require (
 	golang.org/x/crypto v0.58.0 // SSH, and known_hosts
 	golang.org/x/sync v0.24.0 // errgroup
 	golang.org/x/sys v0.49.0 // what the standard library lacks of system calls
+	golang.org/x/term v0.47.0 // whether stderr is a terminal, and how wide
 	k8s.io/api v0.37.2 // types of Kubernetes objects
 	k8s.io/apimachinery v0.37.2 // unstructured objects and API errors
 	k8s.io/client-go v0.37.2 // the Kubernetes client, reflectors and work queues
@@ -84,7 +85,6 @@ require (
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
-	golang.org/x/term v0.47.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"io"
 	"strings"
 	"time"
 
@@ -13,150 +12,204 @@ import (
 	"github.com/ringfence/ringfence/drift/reach"
 )
 
-// effectRank orders differences: what opens, or may, comes first.
-var effectRank = map[drift.Effect]int{drift.Opens: 0, drift.Both: 1, drift.EffectUnknown: 2, drift.Closes: 3, drift.None: 4}
-
-// driftText says differences for people: those that stand in full, those that were corrected in a line each.
-func driftText(rows []api.Difference) string {
-	rows = slices.Clone(rows)
-	slices.SortStableFunc(rows, func(a, b api.Difference) int {
-		return cmp.Or(cmp.Compare(effectRank[a.Effect], effectRank[b.Effect]), a.Since.Compare(b.Since))
-	})
-	var standing, corrected strings.Builder
+// print writes differences for people, in the order given. sure says that the daemon sees all of them.
+func (r *driftRequest) print(out io.Writer, rows []api.Difference, sure bool) error {
+	l := &lines{}
+	l.add("%s", driftCounts(rows, sure))
 	for _, d := range rows {
-		if d.Corrected == nil {
-			writeDifference(&standing, d)
-		} else {
-			fmt.Fprintf(&corrected, "  %s %s\n", d.Corrected.Format(time.RFC3339), correctedLine(d))
+		l.add("")
+		r.difference(l, d)
+	}
+	return l.write(out)
+}
+
+// driftCounts says how many differences there are of each sort.
+func driftCounts(rows []api.Difference, sure bool) string {
+	var stand, open, ignored, corrected int
+	for _, d := range rows {
+		switch {
+		case d.Corrected != nil:
+			corrected++
+		case d.Ignored():
+			ignored++
+		default:
+			stand++
+			if d.Effect == drift.Opens || d.Effect == drift.Both {
+				open++
+			}
 		}
 	}
-	if standing.Len() == 0 {
-		standing.WriteString("no difference stands\n")
+	text := counted(stand, "difference") + " " + verb(stand, "stand")
+	switch {
+	case stand == 0 && !sure:
+		text = "no difference is known to stand"
+	case stand == 0:
+		text = "no difference stands"
+	case open > 0:
+		text += fmt.Sprintf(", %d %s", open, verb(open, "open"))
 	}
-	if corrected.Len() > 0 {
-		standing.WriteString("\ncorrected within the last 15 minutes:\n" + corrected.String())
+	if ignored > 0 {
+		text += fmt.Sprintf("; %d ignored", ignored)
 	}
-	return standing.String()
-}
-
-func writeDifference(b *strings.Builder, d api.Difference) {
-	if b.Len() > 0 {
-		b.WriteString("\n")
-	}
-	fmt.Fprintf(b, "%s: %s %s\n", d.Effect, d.Type, objectName(d))
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(b, "  %-7s %s\n", name, fmt.Sprintf(format, args...))
-	}
-	since := age(time.Since(d.Since)) + " (" + d.Since.Format(time.RFC3339) + ")"
-	if who := managers(d); who != "" {
-		since += ", by " + who
-	}
-	line("since", "%s", since)
-	for _, f := range d.Fields {
-		line("field", "%s is %s, Git says %s", f.Path, value(f.Got), value(f.Want))
-	}
-	for _, part := range connectionsOf(d) {
-		for _, c := range part.connections {
-			line(part.verb, "%s", c)
-		}
-	}
-	if d.Origin != nil {
-		line("Git", "%s:%d at %s", d.Origin.File, d.Origin.Line, short(d.Origin.Revision))
-	}
-	if d.Held != nil {
-		line("held", "%s", held(*d.Held))
-	}
-}
-
-// held says why a difference is not corrected.
-func held(h drift.Hold) string {
-	switch h {
-	case drift.Report:
-		return "report: it is only reported"
-	case drift.Ignore:
-		return "ignored: a rule of drift.ignore says so"
-	case drift.BreakGlass:
-		return "break-glass: corrections wait for it to end"
-	case drift.Fight:
-		return "fight: someone keeps changing it back, the next correction waits"
-	}
-	return string(h)
-}
-
-func objectName(d api.Difference) string {
-	name := d.Kind
-	if group, _, found := strings.Cut(d.APIVersion, "/"); found && group != "networking.k8s.io" {
-		name += "." + group
-	}
-	if d.Namespace != "" {
-		return name + " " + d.Namespace + "/" + d.Name
-	}
-	return name + " " + d.Name
-}
-
-// managers names who stands behind a difference.
-func managers(d api.Difference) string {
-	names := make([]string, 0, len(d.Managers))
-	for _, m := range d.Managers {
-		names = append(names, fmt.Sprintf("%s (%s)", m.Name, m.Operation))
-	}
-	return strings.Join(names, ", ")
-}
-
-// value says the value of a field in one line.
-func value(v any) string {
-	const most = 80
-	if v == nil {
-		return "nothing"
-	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	if text := []rune(string(data)); len(text) > most {
-		return string(text[:most]) + "…"
-	}
-	return string(data)
-}
-
-type exposedPart struct {
-	verb        string
-	connections []reach.Connection
-}
-
-// connectionsOf returns what a difference opens, closes and may change, in connections that people can read.
-func connectionsOf(d api.Difference) []exposedPart {
-	e := d.Exposed()
-	parts := []exposedPart{{"opens", e.Opens}, {"closes", e.Closes}, {"may be", e.Unsure}}
-	for i := range parts {
-		parts[i].connections = reach.Widest(reach.Gather(parts[i].connections))
-	}
-	return parts
-}
-
-// summary says a difference in one line.
-func summary(d api.Difference) string {
-	text := fmt.Sprintf("%s: %s %s", d.Effect, d.Type, objectName(d))
-	if len(d.Fields) > 0 {
-		paths := make([]string, 0, len(d.Fields))
-		for _, f := range d.Fields {
-			paths = append(paths, f.Path)
-		}
-		text += " (" + strings.Join(paths, ", ") + ")"
-	}
-	if who := managers(d); who != "" {
-		text += " by " + who
-	}
-	if words := d.Exposed().Words(); words != "" {
-		text += "; " + words
-	}
-	if d.Held != nil {
-		text += "; held: " + string(*d.Held)
+	if corrected > 0 {
+		text += fmt.Sprintf("; %d corrected within the last 15 minutes", corrected)
 	}
 	return text
 }
 
-// correctedLine says what was corrected, and how fast.
-func correctedLine(d api.Difference) string {
-	return fmt.Sprintf("%s, corrected after %s", summary(d), d.Corrected.Sub(d.Since).Round(time.Millisecond))
+// difference prints one difference.
+func (r *driftRequest) difference(l *lines, d api.Difference) {
+	tenant := d.Tenant
+	if tenant == "" {
+		tenant = api.ClusterOverlay
+	}
+	mark := ""
+	if d.Corrected != nil {
+		mark = "corrected: "
+	}
+	l.add("%s%s %s %s, %s", mark, tenant, d.Type, d.Object(), effectWords(d.Effect))
+	l.add("  %s", r.history(d))
+	for _, m := range d.Managers {
+		l.add("  by %s", managerWords(m))
+	}
+	for _, f := range d.Fields {
+		l.add("  %s: %s → %s", f.Path, valueWords(f.Want), valueWords(f.Got))
+	}
+	for _, text := range exposureLines(d) {
+		l.add("  %s", text)
+	}
+	if o := d.Origin; o != nil {
+		l.add("  %s:%d at revision %s", o.File, o.Line, short(o.Revision))
+	}
+}
+
+// history says since when a difference stands, and what came or comes of it.
+func (r *driftRequest) history(d api.Difference) string {
+	since := "since " + stamp(d.Since)
+	if d.Corrected != nil {
+		return since + ", corrected after " + took(d)
+	}
+	return since + " (" + age(r.now().Sub(d.Since)) + ")" + heldWords(d)
+}
+
+// heldWords says why a difference is not corrected, if there is a reason.
+func heldWords(d api.Difference) string {
+	switch {
+	case d.Held == nil:
+		return ""
+	case d.Reason == "":
+		return ", held: " + string(*d.Held)
+	}
+	return ", held: " + string(*d.Held) + " (" + d.Reason + ")"
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func took(d api.Difference) string {
+	after := d.Corrected.Sub(d.Since)
+	if after < time.Second {
+		return max(after.Round(time.Millisecond), time.Millisecond).String()
+	}
+	return after.Round(time.Second).String()
+}
+
+func effectWords(effect drift.Effect) string {
+	switch effect {
+	case drift.Both:
+		return "opens and closes"
+	case drift.None:
+		return "changes no connection"
+	case drift.EffectUnknown:
+		return "effect unknown"
+	}
+	return string(effect)
+}
+
+func managerWords(m drift.Writer) string {
+	text := m.Name + " (" + m.Operation
+	if !m.Time.IsZero() {
+		text += " at " + stamp(m.Time)
+	}
+	return text + ")"
+}
+
+// valueWords prints one side of a field; a long one is cut, since -o json has all of it.
+func valueWords(value any) string {
+	const most = 160
+	if value == nil {
+		return "nothing"
+	}
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Sprint(value)
+	}
+	runes := []rune(strings.TrimSpace(b.String()))
+	if len(runes) > most {
+		return string(runes[:most]) + " …"
+	}
+	return string(runes)
+}
+
+// exposureLines says what a difference opens and closes, the widest connections only.
+func exposureLines(d api.Difference) (out []string) {
+	const most = 8
+	e := d.Exposed()
+	for _, part := range []struct {
+		now, then   string
+		connections []reach.Connection
+	}{{"opens", "opened", e.Opens}, {"closes", "closed", e.Closes}, {"may change", "may have changed", e.Unsure}} {
+		verb := part.now
+		if d.Corrected != nil {
+			verb = part.then
+		}
+		widest := reach.Widest(reach.Gather(part.connections))
+		for _, c := range widest[:min(len(widest), most)] {
+			out = append(out, verb+" "+c.String())
+		}
+		if more := len(widest) - most; more > 0 {
+			out = append(out, fmt.Sprintf("%s %d more", verb, more))
+		}
+	}
+	return out
+}
+
+// changeWords says in one line what changed.
+func changeWords(c api.Change) string {
+	text := fmt.Sprintf("%s %-9s ", stamp(c.Time), c.What)
+	if c.Difference == nil {
+		return text + c.Message
+	}
+	d := *c.Difference
+	text += string(d.Type) + " " + d.Object()
+	switch c.What {
+	case api.Corrected:
+		return text + ", after " + took(d)
+	case api.Gone:
+		return text
+	}
+	return text + changeDetails(d)
+}
+
+// changeDetails says what is worth knowing of a difference that appeared or changed, as Events do.
+func changeDetails(d api.Difference) (text string) {
+	var paths, names []string
+	for _, f := range d.Fields {
+		paths = append(paths, f.Path)
+	}
+	for _, m := range d.Managers {
+		names = append(names, m.Name)
+	}
+	if len(paths) > 0 {
+		text += " (" + strings.Join(paths, ", ") + ")"
+	}
+	if len(names) > 0 {
+		text += " by " + strings.Join(names, ", ")
+	}
+	text += heldWords(d)
+	if words := d.Exposed().Words(); words != "" {
+		return text + "; " + words
+	}
+	return text + "; " + effectWords(d.Effect)
 }

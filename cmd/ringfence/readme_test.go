@@ -51,6 +51,9 @@ func TestReadmeTranscripts(t *testing.T) {
 	page := startDemo(t, strings.TrimSpace(commands[0]))
 	shell := startShell(t)
 	shell.substitute("http://127.0.0.1:8080", page.web)
+	for _, asks := range []string{"ringfence drift", "ringfence status"} { // the README's daemon is at the default address
+		shell.substitute(asks, asks+" --server "+page.web)
+	}
 	shell.substitute("http://127.0.0.1:8081/policies.git", page.git)
 	shell.substitute("/tmp/ringfence-demo", filepath.Join(page.temp, "ringfence-demo"))
 	shell.substitute("/tmp/policies", filepath.Join(page.temp, "policies"))
@@ -274,7 +277,7 @@ func (s *shell) once(t *testing.T, command string) (out, code string) {
 var (
 	times  = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`)
 	hashes = regexp.MustCompile(`\b[0-9a-f]{12}([0-9a-f]{28})?\b`)
-	ages   = regexp.MustCompile(`\b\d+[sm](\d+s)?\b`) // 12s, 3m, 3m12s: machines can be slow
+	ages   = regexp.MustCompile(`\b\d+(ms|[sm](\d+s)?)\b`) // 7ms, 12s, 3m, 3m12s: machines can be slow
 	spaces = regexp.MustCompile(`[ \t]+`)
 )
 

@@ -3,9 +3,13 @@ package main
 import (
 	"errors"
 	"flag"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -47,8 +51,32 @@ func setupScript(env *testscript.Env) error {
 // scriptCommands are the scripts' commands beside testscript's own.
 func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"exits": exits,
+		"exits":  exits,
+		"answer": answerFrom,
 	}
+}
+
+// answerFrom makes something that answers as a daemon does: answer DIR. It says what is in DIR when it is asked: status.json is
+// /api/v1/status, and what has no file is not found. It sets SERVER.
+func answerFrom(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: answer dir")
+	}
+	server := httptest.NewServer(answers(ts.MkAbs(args[0])))
+	ts.Defer(server.Close)
+	ts.Setenv("SERVER", server.URL)
+}
+
+// answers serves the files of a folder as a daemon's API.
+func answers(dir string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := fs.ReadFile(os.DirFS(dir), strings.TrimPrefix(r.URL.Path, "/api/v1/")+".json")
+		if err != nil {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_, _ = w.Write(data)
+	})
 }
 
 // exits runs a program and checks its exit code: exits CODE PROGRAM [ARGS...].

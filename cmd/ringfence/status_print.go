@@ -2,147 +2,161 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
 	"github.com/ringfence/ringfence/sync"
 )
 
-// text says the report for people: what is well in a line each, and what is not in full.
-func (r statusReport) text() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
-	}
-	s := r.Status
-	state := "ready"
-	if !s.Leader {
-		state += ", standby"
-	}
-	if blind := blindness(s); blind != "" {
-		state = "not ready: " + blind
-	}
-	line("daemon", "%s: %s", s.Instance, state)
-	line("Git", "%s", gitLine(s.Source))
-	for _, kind := range s.Blind {
-		line("blind", "%s", kind)
-	}
-	if s.Waiting != "" && s.Ready {
-		line("waits", "%s", s.Waiting)
-	}
-	if s.PruneHeld != "" {
-		line("held", "nothing is removed: %s", s.PruneHeld)
-	}
-	for _, e := range s.Refused {
-		line("refused", "%s", place(e))
-	}
-	for _, namespace := range r.Unfenced {
-		line("unfenced", "%s: layout.expect names it, and no overlay fences it", namespace)
-	}
-	line("tenants", "%s", r.progress())
-	_ = w.Flush() // to a strings.Builder
-	r.writeTenants(&b)
-	return b.String()
+// lines gathers text that is printed at once. Nothing that is told can break out of its line.
+type lines struct{ b strings.Builder }
+
+func (l *lines) add(format string, args ...any) {
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	l.b.WriteString(strings.TrimRight(printable(text), " ") + "\n")
 }
 
-func gitLine(s api.Source) string {
-	text := s.URL
-	if s.Ref != "" {
-		text += " " + s.Ref
+func (l *lines) problem(e api.Error) {
+	for text := range strings.SplitSeq(e.String(), "\n") {
+		l.add("  %s", text)
+	}
+}
+
+func (l *lines) write(out io.Writer) error {
+	_, err := io.WriteString(out, l.b.String())
+	return err
+}
+
+// writeStatus prints an overview for people: the whole, the tenants, the counts.
+func writeStatus(out io.Writer, o api.Overview, all bool) error {
+	l := &lines{}
+	l.add("%s", whole(o.Status))
+	rows := o.NotSynced()
+	if all {
+		rows = o.All()
+	}
+	writeTenants(l, rows)
+	for _, p := range o.Status.Refused {
+		l.add("refused, and its tenant cannot be known:")
+		l.problem(p)
+	}
+	if len(o.Unfenced) > 0 {
+		l.add("unfenced, by layout.expect: %s", strings.Join(o.Unfenced, ", "))
+	}
+	l.add("%s", tenantCounts(o.Status.Tenants))
+	return l.write(out)
+}
+
+// whole says everything that is no tenant's in one line.
+func whole(s api.Status) string {
+	ready, leader, revision := "not ready", "standby", "no revision yet"
+	if s.Ready {
+		ready = "ready"
+	}
+	if s.Leader {
+		leader = "leader"
 	}
 	if s.Revision != "" {
-		text += " at " + short(s.Revision)
+		revision = "revision " + short(s.Revision)
 	}
-	if s.Checked != nil {
-		text += ", looked at " + age(time.Since(*s.Checked)) + " ago"
+	parts := []string{ready + ", " + leader, revision + " of " + strings.TrimSpace(s.Source.URL+" "+s.Source.Ref)}
+	add := func(what, text string) {
+		if text != "" {
+			parts = append(parts, what+text)
+		}
 	}
+	if s.Source.Revision != s.Revision {
+		add("the newest is ", short(s.Source.Revision))
+	}
+	add("waiting: ", s.Waiting)
+	add("blind: ", s.BlindWords())
+	add("removals are held: ", s.PruneHeld)
+	add("source: ", s.Source.Error)
+	if refused := s.Source.Refused; refused != nil {
+		add("refused: ", short(refused.Revision)+" ("+refused.Reason+")")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// writeTenants prints a line for each tenant, in columns, with what is wrong below.
+func writeTenants(l *lines, tenants []api.Tenant) {
+	name, state := 0, 0
+	for _, t := range tenants {
+		name, state = max(name, len(tenantName(t))), max(state, len(t.State))
+	}
+	for _, t := range tenants {
+		l.add("%-*s  %-*s  %s", name, tenantName(t), state, t.State, whereabouts(t))
+		for _, p := range t.Problems() {
+			l.problem(p)
+		}
+	}
+}
+
+func tenantName(t api.Tenant) string {
+	if t.Name == "" {
+		return api.ClusterOverlay
+	}
+	return t.Name
+}
+
+// whereabouts says at which revision a tenant is, and what its state means where no fault says it.
+func whereabouts(t api.Tenant) string {
+	text := short(t.Revision.Applied)
 	switch {
-	case s.Refused != nil:
-		text += fmt.Sprintf("; %s is refused: %s", short(s.Refused.Revision), s.Refused.Reason)
-	case s.Error != "":
-		text += "; the last look failed: " + s.Error
+	case t.Revision.Applied == "":
+		text = "nothing applied yet"
+	case t.Revision.Applied != t.Revision.Wanted:
+		text += " → " + short(t.Revision.Wanted)
 	}
-	return text
-}
-
-// progress says how many tenants are synced, with a bar until all are.
-func (r statusReport) progress() string {
-	synced, total := 0, len(r.Tenants)
-	for _, t := range r.Tenants {
-		if t.State == sync.Synced {
-			synced++
-		}
+	if t.Drift > 0 {
+		text += ", " + counted(t.Drift, "difference")
 	}
-	text := fmt.Sprintf("%d of %d synced", synced, total)
-	if synced == total {
-		return text
-	}
-	const width = 24
-	filled := synced * width / total
-	return fmt.Sprintf("[%s%s] %s", strings.Repeat("#", filled), strings.Repeat("-", width-filled), text)
-}
-
-// writeTenants lists the tenants that are not synced.
-func (r statusReport) writeTenants(b *strings.Builder) {
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	heading := "\nTENANT\tSTATE\tAPPLIED\tWANTED\tWHY\n"
-	for _, t := range r.Tenants {
-		if t.State == sync.Synced {
-			continue
-		}
-		fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\t%s\n", heading, t.Name, t.State, dash(short(t.Revision.Applied)), dash(short(t.Revision.Wanted)), why(t))
-		heading = ""
-	}
-	_ = w.Flush() // to a strings.Builder
-}
-
-// why says why a tenant is not synced.
-func why(t api.Tenant) string {
-	until := ""
 	if t.Until != nil {
-		until = " until " + t.Until.Format(time.RFC3339)
+		text += ", until " + stamp(*t.Until)
 	}
-	switch {
-	case len(t.Errors) > 1:
-		return fmt.Sprintf("%s, and %d more", place(t.Errors[0]), len(t.Errors)-1)
-	case t.Error != nil:
-		return place(*t.Error)
-	case t.State == sync.Quarantined:
-		return "its overlay left Git: it is held at deny-all"
-	case t.State == sync.Unknown:
-		return "its live state cannot be seen"
-	case t.State == sync.Suspended:
-		return "its settings hold new revisions back" + until
-	case t.State == sync.Drifted:
-		return counted(t.Drift, "difference") + ": see `ringfence drift`"
-	case t.State == sync.Pending:
-		return "not applied yet, or its namespace does not exist"
-	}
-	return "-"
-}
-
-// place returns a fault in one line, as kustomize's problems are printed.
-func place(e api.Error) string {
-	text := e.Message
-	if e.File != "" {
-		at := e.File
-		if e.Line > 0 {
-			at += fmt.Sprintf(":%d", e.Line)
-		}
-		text = at + ": " + text
-	}
-	if e.Hint != "" {
-		text += fmt.Sprintf(" (hint: %s)", e.Hint)
-	}
-	return strings.ReplaceAll(text, "\n", "; ")
-}
-
-func dash(text string) string {
-	if text == "" {
-		return "-"
+	if why := meaning[t.State]; why != "" && len(t.Problems()) == 0 {
+		text += ": " + why
 	}
 	return text
+}
+
+// meaning says what is to be known of states that explain themselves less than others.
+var meaning = map[sync.State]string{
+	sync.Quarantined: "its overlay left Git, it is held at deny-all",
+	sync.Unknown:     "its live state cannot be seen",
+	sync.Drifted:     "see ringfence drift",
+	sync.Suspended:   "its settings hold new revisions back",
+	sync.Pending:     "not applied yet, or its namespace does not exist",
+}
+
+func tenantCounts(states map[sync.State]int) string {
+	all := 0
+	for _, n := range states {
+		all += n
+	}
+	if all == 0 {
+		return "no tenants"
+	}
+	return counted(all, "tenant") + ": " + stateCounts(states)
+}
+
+// stateCounts says how many tenants are in each state, the synced ones first; what a newer daemon has beside these comes last.
+func stateCounts(states map[sync.State]int) string {
+	order := sync.States()
+	slices.Reverse(order)
+	for _, s := range slices.Sorted(maps.Keys(states)) {
+		if !slices.Contains(order, s) {
+			order = append(order, s)
+		}
+	}
+	var parts []string
+	for _, s := range order {
+		if states[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", states[s], s))
+		}
+	}
+	return strings.Join(parts, ", ")
 }

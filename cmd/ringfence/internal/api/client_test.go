@@ -27,9 +27,11 @@ func serve(t *testing.T, handler http.HandlerFunc) *Client {
 func TestClientReadsEveryAnswer(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write([]byte(map[string]string{
-			StatusPath:  `{"instance": "default", "ready": true, "tenants": {"synced": 3}, "source": {"checked": "2026-03-01T09:30:00Z"}}`,
-			TenantsPath: `[{"name": "caas-acme", "state": "failed", "error": {"file": "a.yaml", "line": 3}}]`,
-			DriftPath: `[{"tenant": "caas-acme", "type": "modified", "effect": "opens", "held": "report",
+			StatusPath: `{"instance": "default", "leader": true, "ready": true, "revision": "", "tenants": {"synced": 3}, "blind": [],
+				"source": {"checked": "2026-03-01T09:30:00Z"}}`,
+			TenantsPath: `[{"name": "caas-acme", "state": "failed", "revision": {}, "error": {"file": "a.yaml", "line": 3}}]`,
+			DriftPath: `[{"tenant": "caas-acme", "apiVersion": "v1", "kind": "Namespace", "namespace": "", "name": "caas-acme", "since": "2026-03-01T09:00:00Z",
+				"type": "modified", "effect": "opens", "corrected": null, "held": "report",
 				"exposure": [{"effect": "opens", "from": {"any": "pod"}, "to": {"cidr": "10.0.0.0/8"}, "ports": [{"protocol": "TCP", "from": 1, "to": 2}]}]}]`,
 			UnfencedPath: `["caas-nobody"]`,
 		}[r.URL.Path]))
@@ -42,7 +44,7 @@ func TestClientReadsEveryAnswer(t *testing.T) {
 	tenants, err := c.Tenants(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, Error{File: "a.yaml", Line: 3}, *tenants[0].Error)
-	rows, err := c.Drift(t.Context())
+	rows, err := c.Drift(t.Context(), "")
 	require.NoError(t, err)
 	assert.Equal(t, drift.Report, *rows[0].Held)
 	lo, hi := uint16(1), uint16(2)
@@ -82,7 +84,7 @@ func TestClientRefusesOtherAnswers(t *testing.T) {
 	}
 	gone, err := NewClient("http://127.0.0.1:1")
 	require.NoError(t, err)
-	_, err = gone.Drift(t.Context())
+	_, err = gone.Drift(t.Context(), "")
 	assert.ErrorContains(t, err, "is the daemon running")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

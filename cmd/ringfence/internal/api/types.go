@@ -110,20 +110,3 @@ type Origin struct {
 	Line     int    `json:"line"`
 	Revision string `json:"revision"`
 }
-
-// Exposed returns the exposure as package drift has it.
-func (d Difference) Exposed() drift.Exposure {
-	var e drift.Exposure
-	for _, x := range d.Exposure {
-		c := reach.Connection{From: x.From, To: x.To, Ports: x.Ports}
-		switch x.Effect {
-		case drift.Opens:
-			e.Opens = append(e.Opens, c)
-		case drift.Closes:
-			e.Closes = append(e.Closes, c)
-		default:
-			e.Unsure = append(e.Unsure, c)
-		}
-	}
-	return e
-}
