@@ -14,6 +14,11 @@
 //     of its own that says who is right.
 //   - The tests of a run are the same as those of the last: seeds are fixed.
 //
+// # Never
+//
+// Nothing here is ever imported by the daemon, reaches a network when it runs, or says of a difference that it is all
+// right: it is explained by a test, or it fails.
+//
 // # Versions
 //
 // Calico's modules are those of v3.31.0, which needs the k8s.io modules at v0.33.5: the replace directives of its own

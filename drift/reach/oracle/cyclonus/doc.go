@@ -11,6 +11,10 @@
 // A case's steps are applied to one World as changes, so that the incremental engine is compared as well, and the
 // connectivity of each step is compared beside the single verdicts.
 //
+// # Never
+//
+// A case is never changed, left out or judged by drift/reach alone.
+//
 // # Limitations
 //
 // Cyclonus judges a pod's connection to itself as any other, because it makes it through a Service. So does the test, by

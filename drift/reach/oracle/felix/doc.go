@@ -25,6 +25,10 @@
 //   - The worlds are the same in each run: the seed is fixed. A world that fails is made small and printed as YAML.
 //   - Nothing is compared that Calico refuses, and what Calico refuses drift/reach reports: malformed_test.go.
 //
+// # Never
+//
+// The reference never asks drift/reach, and a world is never left out because the two differ.
+//
 // # Limitations
 //
 //   - Of Calico's two ways to sort policies of equal order, this version has the older. Worlds of 3.32 are compared with
