@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 
@@ -21,10 +23,12 @@ import (
 // deed is one thing that somebody does to one object, as in testdata/zoo.
 type deed struct {
 	// Do is the way: edit (read, change, PUT), merge, json, strategic (patches), replace (PUT of a whole), apply
-	// (client-side), serverside, create, delete, foreground (a deletion), status, bump.
+	// (client-side), serverside, create, delete, foreground (a deletion), status (a merge patch of it).
 	Do string `json:"do"`
 	// To is the object, as KIND/NAME.
 	To string `json:"to"`
+	// In is the namespace; "": the tenant's.
+	In string `json:"in"`
 	// As is the field manager.
 	As string `json:"as"`
 	// With is what the way needs: a patch, or an object without its identity.
@@ -46,6 +50,10 @@ func shortKind(short string) (kinds.Kind, bool) {
 		return kinds.NetworkPolicy, true
 	case "ns":
 		return kinds.Namespace, true
+	case "cm": // nobody guards these
+		return unguarded("ConfigMap", "configmaps"), true
+	case "sa":
+		return unguarded("ServiceAccount", "serviceaccounts"), true
 	}
 	for _, k := range kinds.Guarded() {
 		if k.Group == kinds.GroupCalico && k.Kind == full[short] {
@@ -54,6 +62,13 @@ func shortKind(short string) (kinds.Kind, bool) {
 	}
 	return kinds.Kind{}, false
 }
+
+func unguarded(kind, resource string) kinds.Kind {
+	return kinds.Kind{GroupVersionKind: schema.GroupVersionKind{Version: "v1", Kind: kind}, Resource: resource, Namespaced: true}
+}
+
+// where returns the namespace that it is done in.
+func (d deed) where(tenant string) string { return cmp.Or(d.In, tenant) }
 
 // shortly names an object as testdata does.
 func shortly(id drift.ID) string {
@@ -78,10 +93,10 @@ func (b *bench) idOf(to, namespace string) drift.ID {
 	return id
 }
 
-// does does it in a namespace, and returns what is then there; nil if nothing is.
+// does does it in a tenant's namespace, if it names no other, and returns what is then there; nil if nothing is.
 func (b *bench) does(d deed, namespace string) *unstructured.Unstructured {
 	b.Helper()
-	id := b.idOf(d.To, namespace)
+	id := b.idOf(d.To, d.where(namespace))
 	answer, err := b.attempt(b.Context(), d, id)
 	if d.Refused {
 		require.True(b, apierrors.IsConflict(err), "%+v: %v", d, err)
@@ -163,6 +178,9 @@ func (b *bench) applyFromClient(ctx context.Context, d deed, id drift.ID, patch 
 // whole returns an object with its identity.
 func (d deed) whole(id drift.ID) *unstructured.Unstructured {
 	content, _ := d.With.(map[string]any)
+	if content == nil {
+		content = map[string]any{}
+	}
 	u := (&unstructured.Unstructured{Object: maps.Clone(content)}).DeepCopy()
 	u.SetGroupVersionKind(id.Kind.GroupVersionKind)
 	u.SetName(id.Name)
