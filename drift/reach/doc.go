@@ -22,6 +22,8 @@
 //   - A malformed policy is a Problem with its file and line, and makes unknown whatever it may concern. That holds for
 //     what the API server would accept and Calico would drop or read as matching everything as well, for one that is
 //     defined twice, for the policies of a malformed tier, and for those that could not be read at all (Config.Unread).
+//   - What Calico's API server refuses although Felix could take it, and what Calico's conversion makes something else of,
+//     is a Problem too, and is judged as Felix judges it.
 //   - An object in both of Calico's API groups counts once.
 //
 // # How it scales

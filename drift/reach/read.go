@@ -309,6 +309,9 @@ func (rd *reader) fillCalicoPolicy(it *item, h header, root map[string]any) (boo
 		fail = readCalicoPolicy(p, spec)
 	}
 	p.brokenIf(fail)
+	if fail == nil {
+		fail = p.flaw
+	}
 	return true, fail
 }
 
@@ -320,22 +323,22 @@ func calicoSpecOf(p *policy, kind string, raw any) (spec calicoSpec, action cali
 	case "NetworkPolicy":
 		var s calico.NetworkPolicySpec
 		err = decode(raw, &s)
-		spec = calicoSpec{s.Order, s.Selector, "", s.ServiceAccountSelector, s.Types, s.Ingress, s.Egress}
+		spec = calicoSpec{s.Order, s.Selector, "", s.ServiceAccountSelector, s.Types, s.PerformanceHints, s.Ingress, s.Egress}
 	case "StagedNetworkPolicy":
 		var s calico.StagedNetworkPolicySpec
 		err = decode(raw, &s)
 		action = s.StagedAction
-		spec = calicoSpec{s.Order, s.Selector, "", s.ServiceAccountSelector, s.Types, s.Ingress, s.Egress}
+		spec = calicoSpec{s.Order, s.Selector, "", s.ServiceAccountSelector, s.Types, s.PerformanceHints, s.Ingress, s.Egress}
 	case "GlobalNetworkPolicy":
 		var s calico.GlobalNetworkPolicySpec
 		err = decode(raw, &s)
-		spec = calicoSpec{s.Order, s.Selector, s.NamespaceSelector, s.ServiceAccountSelector, s.Types, s.Ingress, s.Egress}
+		spec = calicoSpec{s.Order, s.Selector, s.NamespaceSelector, s.ServiceAccountSelector, s.Types, s.PerformanceHints, s.Ingress, s.Egress}
 		fail = p.hostFlags(s.DoNotTrack, s.PreDNAT, s.ApplyOnForward, len(s.Egress) > 0)
 	case "StagedGlobalNetworkPolicy":
 		var s calico.StagedGlobalNetworkPolicySpec
 		err = decode(raw, &s)
 		action = s.StagedAction
-		spec = calicoSpec{s.Order, s.Selector, s.NamespaceSelector, s.ServiceAccountSelector, s.Types, s.Ingress, s.Egress}
+		spec = calicoSpec{s.Order, s.Selector, s.NamespaceSelector, s.ServiceAccountSelector, s.Types, s.PerformanceHints, s.Ingress, s.Egress}
 		fail = p.hostFlags(s.DoNotTrack, s.PreDNAT, s.ApplyOnForward, len(s.Egress) > 0)
 	}
 	if err != nil {
@@ -390,6 +393,9 @@ func fillTier(it *item, h header, root map[string]any) *fieldError {
 		default:
 			return fault("spec.defaultAction", "write Deny or Pass", "unknown action %q", *spec.DefaultAction)
 		}
+	}
+	if builtin != nil && it.tier.order != builtin.order {
+		return fault("spec.order", "", "that of the tier %s is %.0f", h.name, builtin.order)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package reach
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
 	calico "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
 	"github.com/projectcalico/api/pkg/lib/numorstring"
@@ -14,6 +13,7 @@ type calicoSpec struct {
 	order                     *float64
 	selector, namespaces, sas string
 	types                     []calico.PolicyType
+	hints                     []calico.PolicyPerformanceHint
 	ingress, egress           []calico.Rule
 }
 
@@ -30,14 +30,16 @@ func readCalicoPolicy(p *policy, spec calicoSpec) *fieldError {
 		if err != nil {
 			return err
 		}
-		subject = both(subject, namespaces.prefixed(prefixNamespace)).ofNamespaces()
+		subject = both(subject, namespaces.prefixed(prefixNamespace)).everywhere(labelNamespace)
 	}
 	if spec.sas != "" {
 		accounts, err := selectorField("spec.serviceAccountSelector", spec.sas)
 		if err != nil {
 			return err
 		}
-		subject = both(subject, accounts.prefixed(prefixAccount))
+		if subject = both(subject, accounts.prefixed(prefixAccount)); p.ref.Namespace == "" {
+			subject = subject.everywhere(labelServiceAccount)
+		}
 	}
 	p.subject = newClause(p.ref.Namespace, subject)
 	if err := calicoTypes(p, spec); err != nil {
@@ -53,10 +55,17 @@ func readCalicoPolicy(p *policy, spec calicoSpec) *fieldError {
 			return err
 		}
 	}
+	p.flaw = refused(p, spec)
 	return nil
 }
 
 func calicoTypes(p *policy, spec calicoSpec) *fieldError {
+	for i, hint := range spec.hints {
+		path := fmt.Sprintf("spec.performanceHints[%d]", i)
+		if hint != calico.PerfHintAssumeNeededOnEveryNode || i > 0 {
+			return fault(path, "Calico ignores the policy", "only %s is known, once", calico.PerfHintAssumeNeededOnEveryNode)
+		}
+	}
 	if len(spec.types) == 0 {
 		p.applies[Egress] = len(spec.egress) > 0
 		p.applies[Ingress] = len(spec.ingress) > 0 || !p.applies[Egress]
@@ -189,9 +198,6 @@ func namespaceField(path, text string) (*expression, *fieldError) {
 	e, err := selectorField(path, text)
 	if err != nil {
 		return nil, err
-	}
-	if e.uses(opGlobal) && e.op != opGlobal {
-		return nil, fault(path, "write global() alone, in a rule of its own", "global() cannot be combined with other terms")
 	}
 	return e.prefixed(prefixNamespace).ofNamespaces(), nil
 }
@@ -329,11 +335,14 @@ func calicoPortSet(path string, protocol uint8, ports []numorstring.Port) (Ports
 	var names []string
 	for i, port := range ports {
 		if port.PortName != "" {
-			if strings.ContainsAny(port.PortName, " \t:,") || len(port.PortName) > 128 {
-				return numeric, nil, fault(fmt.Sprintf("%s[%d]", path, i), "", "%q is neither a port, a range nor a name", port.PortName)
+			if fail := kubePortName(port.PortName); fail != "" {
+				return numeric, nil, fault(fmt.Sprintf("%s[%d]", path, i), "Calico ignores the policy", "%q is neither a port, a range nor a name", port.PortName)
 			}
 			names = append(names, port.PortName)
 			continue
+		}
+		if port.MinPort == 0 {
+			return numeric, nil, fault(fmt.Sprintf("%s[%d]", path, i), "Calico ignores the policy", "0 is no port")
 		}
 		if port.MaxPort < port.MinPort {
 			return numeric, nil, fault(fmt.Sprintf("%s[%d]", path, i), "", "the range %d:%d is empty", port.MinPort, port.MaxPort)
@@ -345,6 +354,9 @@ func calicoPortSet(path string, protocol uint8, ports []numorstring.Port) (Ports
 
 func calicoProtocol(path string, protocol *numorstring.Protocol) (uint8, *fieldError) {
 	if protocol.Type == numorstring.NumOrStringNum {
+		if protocol.NumVal == 0 {
+			return 0, fault(path, "Calico ignores the policy", "0 is no protocol")
+		}
 		return protocol.NumVal, nil
 	}
 	switch protocol.StrVal {
@@ -386,4 +398,12 @@ func calicoICMP(path string, protocol uint8, fields *calico.ICMPFields) (Ports, 
 		code = &c
 	}
 	return icmpSet(base, uint8(*fields.Type), code), nil
+}
+
+// protocolText returns a protocol that is given by name; "" for others.
+func protocolText(protocol *numorstring.Protocol) string {
+	if protocol == nil {
+		return ""
+	}
+	return protocol.StrVal
 }

@@ -9,6 +9,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // fieldError is a fault at a path in an object, before the object's identity is added.
@@ -35,6 +36,9 @@ func readKubernetesPolicy(p *policy, spec *networkingv1.NetworkPolicySpec) *fiel
 	}
 	p.subject = newClause(p.ref.Namespace, both(isPod, selector))
 	p.applies[Ingress], p.applies[Egress] = len(spec.PolicyTypes) == 0, len(spec.PolicyTypes) == 0 && len(spec.Egress) > 0
+	if len(spec.PolicyTypes) > 2 {
+		return fault("spec.policyTypes", "", "there are no more than two")
+	}
 	for i, t := range spec.PolicyTypes {
 		switch t {
 		case networkingv1.PolicyTypeIngress:
@@ -202,10 +206,27 @@ func kubePortName(name string) string {
 	return ""
 }
 
+// labelSyntax says what is wrong with a label's key or values, as the API server does.
+func labelSyntax(path, key string, values ...string) *fieldError {
+	const hint = "letters, digits, -, _ and . are allowed, at most 63, and a letter or digit at both ends"
+	if len(validation.IsQualifiedName(key)) > 0 {
+		return fault(path, hint, "%q is no key of a label", key)
+	}
+	for _, value := range values {
+		if len(validation.IsValidLabelValue(value)) > 0 {
+			return fault(path, hint, "%q is no value of a label", value)
+		}
+	}
+	return nil
+}
+
 // kubeSelector turns a Kubernetes label selector into an expression over keys with a prefix.
 func kubeSelector(s *metav1.LabelSelector, prefix, path string) (*expression, *fieldError) {
 	var parts []*expression
 	for _, key := range sortedKeys(s.MatchLabels) {
+		if err := labelSyntax(path+".matchLabels", key, s.MatchLabels[key]); err != nil {
+			return nil, err
+		}
 		parts = append(parts, equals(prefix+key, s.MatchLabels[key]))
 	}
 	for i, r := range s.MatchExpressions {
@@ -230,8 +251,8 @@ func kubeSelector(s *metav1.LabelSelector, prefix, path string) (*expression, *f
 		default:
 			return nil, fault(at+".operator", "write In, NotIn, Exists or DoesNotExist", "unknown operator %q", r.Operator)
 		}
-		if r.Key == "" {
-			return nil, fault(at+".key", "", "must be given")
+		if err := labelSyntax(at, r.Key, r.Values...); err != nil {
+			return nil, err
 		}
 		parts = append(parts, set)
 	}

@@ -203,8 +203,8 @@ func (e *expression) prefixed(prefix string) *expression {
 	})
 }
 
-// ofNamespaces replaces all() by "is in a namespace" and global() by its opposite, which is what the two mean in a
-// namespaceSelector.
+// ofNamespaces replaces all() by "is in a namespace" and global() by its opposite, which is what the two mean in the
+// namespaceSelector of a rule.
 func (e *expression) ofNamespaces() *expression {
 	return e.rewrite(func(leaf *expression) *expression {
 		switch leaf.op {
@@ -212,6 +212,17 @@ func (e *expression) ofNamespaces() *expression {
 			return has(labelNamespace)
 		case opGlobal:
 			return negation(has(labelNamespace))
+		}
+		return leaf
+	})
+}
+
+// everywhere replaces all() by the presence of a label, as Calico does throughout the selector of a global policy that
+// also selects by namespace or service account.
+func (e *expression) everywhere(label string) *expression {
+	return e.rewrite(func(leaf *expression) *expression {
+		if leaf.op == opAll {
+			return has(label)
 		}
 		return leaf
 	})
