@@ -3,6 +3,7 @@ package reach
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,7 +57,7 @@ func TestAppliedEqualsFresh(t *testing.T) {
 			w.Apply(changesBetween(t, b.objects(), next.objects())...)
 			b = &next
 			fresh := worldOf(t, b, Config{})
-			require.Empty(t, w.Problems())
+			require.Len(t, w.Problems(), len(fresh.Problems()))
 			require.Equal(t, fresh.Connectivity().Report(true), w.Connectivity().Report(true))
 			require.Equal(t, fresh.Connectivity().Report(false), w.Connectivity().Report(false))
 			require.True(t, Diff(fresh.Connectivity(), w.Connectivity()).Empty())
@@ -132,6 +133,61 @@ func TestAllowNeverRemoves(t *testing.T) {
 		d := Diff(worldOf(t, before, Config{}).Connectivity(), worldOf(t, &after, Config{}).Connectivity())
 		require.Empty(t, d.Lost)
 		require.Empty(t, d.Unsure)
+	})
+}
+
+// Adding an Allow rule anywhere in a policy that already judges the direction never removes a connection, whatever tiers,
+// orders, Pass and Deny there are.
+func TestAllowAnywhereNeverRemoves(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		before := drawWorld(t, true)
+		old := drawPolicy(t, 9)
+		if old.kind == "KNP" {
+			return // above
+		}
+		egress := chance(t, "egress", 50)
+		if old.kind != "CNP" {
+			old.types = []string{"Ingress", "Egress"}
+		} else if !old.judges(egress) {
+			return // the first rule of a direction is what makes it judge that direction
+		}
+		allow := drawRule(t)
+		if old.kind == "CNP" {
+			allow = bruteRule{source: bruteEntity{namespaces: drawKube(t)}}
+			if egress {
+				allow = bruteRule{dest: bruteEntity{namespaces: drawKube(t)}}
+			}
+		}
+		allow.action = "Allow"
+		wider := *old
+		rules := &wider.ingress
+		if egress {
+			rules = &wider.egress
+		}
+		at := rapid.IntRange(0, len(*rules)).Draw(t, "at")
+		*rules = slices.Insert(slices.Clone(*rules), at, allow)
+		after := *before
+		after.policies = append(slices.Clone(before.policies), &wider)
+		before.policies = append(before.policies, old)
+		d := Diff(worldOf(t, before, Config{}).Connectivity(), worldOf(t, &after, Config{}).Connectivity())
+		require.Empty(t, d.Lost)
+		require.Empty(t, d.Unsure)
+	})
+}
+
+// A difference is mirrored where much is unknown, too, and a world does not differ from itself made anew.
+func TestDiffIsMirrored(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		config := Config{PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/30")}}
+		before := drawWorld(t, false)
+		after := *before
+		after.policies = append(slices.Clone(before.policies), drawPolicy(t, 9))
+		a, b := worldOf(t, before, config).Connectivity(), worldOf(t, &after, config).Connectivity()
+		d, back := Diff(a, b), Diff(b, a)
+		require.Equal(t, d.Gained, back.Lost)
+		require.Equal(t, d.Lost, back.Gained)
+		require.Equal(t, d.Unsure, back.Unsure)
+		require.True(t, Diff(a, worldOf(t, before, config).Connectivity()).Empty())
 	})
 }
 
