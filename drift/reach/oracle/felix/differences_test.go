@@ -136,3 +136,27 @@ func TestStagedTypes(t *testing.T) {
 		assert.Equal(t, row.engine, verdict.Outcome == reach.Allowed)
 	}
 }
+
+// Calico's conversion of a Kubernetes NetworkPolicy makes a rule without addresses of an ipBlock that it cannot read
+// (libcalico-go/lib/backend/k8s/conversion, k8sPeerToCalicoFields), such as one with a leading zero, which the API server
+// takes: the rule then lets everyone in. drift/reach says that the policy is malformed, and that nothing is known of it.
+func TestUnreadableBlock(t *testing.T) {
+	policy := kubernetesPolicy(dict{"ingress": []any{dict{"from": []any{dict{"ipBlock": dict{"cidr": "010.0.0.0/8"}}}}}})
+	s := newScene(policy)
+	reference, err := New(s.objects, false)
+	require.NoError(t, err)
+	source, pod := End{"", netip.MustParseAddr("203.0.113.1")}, End{"x/a", netip.MustParseAddr("10.0.0.1")}
+	allowed, err := reference.Allowed(source, pod, Packet{Protocol: 6, Port: 80})
+	require.NoError(t, err)
+	assert.True(t, allowed)
+	config := reach.Config{WholeWorld: true}
+	for _, o := range s.objects {
+		config.Objects = append(config.Objects, reach.Object{Content: o})
+	}
+	engine, err := reach.New(config)
+	require.NoError(t, err)
+	require.Len(t, engine.Problems(), 1)
+	verdict, err := engine.Decide(peerOf(source), peerOf(pod), reach.AllPorts())
+	require.NoError(t, err)
+	assert.Equal(t, reach.Unknown, verdict.Outcome)
+}

@@ -35,7 +35,9 @@ func drawCalico(t *rapid.T, name, kind, namespace string, staged bool) dict {
 		name = tier + "." + name
 	}
 	drawOrder(t, spec)
-	set(spec, "types", drawTypes(t))
+	if set(spec, "types", drawTypes(t)); chance(t, "types twice", 3) {
+		spec["types"] = []any{"Egress", "Egress"}
+	}
 	if kind == "GlobalNetworkPolicy" && chance(t, "subject's namespaces", 25) {
 		spec["namespaceSelector"] = drawNamespaces(t)
 	}
@@ -54,6 +56,9 @@ func drawRule(t *rapid.T, egress bool) dict {
 	r := dict{"action": oneOf(t, "action", "Allow", "Allow", "Deny", "Pass", "Log")}
 	source, destination := dict{}, dict{}
 	nets := oneOf(t, "family", nets4, nets4, nets6)
+	if chance(t, "families", 5) {
+		nets = append(append(append([]string{}, nets4...), nets6...), wholes...)
+	}
 	if chance(t, "source", 45) {
 		source = drawEntity(t, nets)
 	}
@@ -61,6 +66,9 @@ func drawRule(t *rapid.T, egress bool) dict {
 		destination = drawEntity(t, nets)
 	}
 	drawProtocol(t, r, destination)
+	if chance(t, "services beside others", 3) {
+		destination["services"] = dict{"name": "svc", "namespace": "x"}
+	}
 	if chance(t, "services", 8) {
 		services := dict{"services": dict{"name": oneOf(t, "service", "svc", "svc", "none"), "namespace": oneOf(t, "service namespace", "x", "y")}}
 		if egress {

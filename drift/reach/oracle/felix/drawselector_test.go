@@ -30,7 +30,7 @@ func selectorOver(t *rapid.T, depth int, keys []string) string {
 	}
 	switch kind {
 	case 0:
-		return oneOf(t, "all", "all()", "all( )", " all()")
+		return oneOf(t, "all", "all()", "all()", "all()", "all( )", " all()", "global()")
 	case 1:
 		return "has(" + key + ")"
 	case 2, 3:
