@@ -136,7 +136,7 @@ func (b *bench) attempt(ctx context.Context, d deed, id drift.ID) (*unstructured
 	case "serverside":
 		return patch(types.ApplyPatchType, d.whole(id).Object, &d.Force)
 	case "apply":
-		return b.applyFromClient(ctx, d, id, patch)
+		return b.applyFromClient(ctx, d, id)
 	case "create":
 		return resource.Create(ctx, d.whole(id), metav1.CreateOptions{FieldManager: d.As})
 	case "replace":
@@ -157,7 +157,7 @@ func (b *bench) attempt(ctx context.Context, d deed, id drift.ID) (*unstructured
 }
 
 // applyFromClient does what kubectl apply does: it creates, or patches, and leaves what it applied in an annotation.
-func (b *bench) applyFromClient(ctx context.Context, d deed, id drift.ID, patch func(types.PatchType, any, *bool) (*unstructured.Unstructured, error)) (*unstructured.Unstructured, error) {
+func (b *bench) applyFromClient(ctx context.Context, d deed, id drift.ID) (*unstructured.Unstructured, error) {
 	d.As = "kubectl-client-side-apply"
 	u := d.whole(id)
 	applied, err := u.MarshalJSON()
@@ -172,7 +172,11 @@ func (b *bench) applyFromClient(ctx context.Context, d deed, id drift.ID, patch 
 	if id.Kind.Group == kinds.GroupKubernetes {
 		how = types.StrategicMergePatchType
 	}
-	return b.others(id).Patch(ctx, id.Name, how, mustJSON(u.Object), metav1.PatchOptions{FieldManager: d.As})
+	body, err := u.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return b.others(id).Patch(ctx, id.Name, how, body, metav1.PatchOptions{FieldManager: d.As})
 }
 
 // whole returns an object with its identity.
@@ -202,12 +206,4 @@ func mergeInto(object, patch map[string]any) {
 			object[key] = value
 		}
 	}
-}
-
-func mustJSON(v any) []byte {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return raw
 }

@@ -42,7 +42,7 @@ func (z *zoo) seenBy(id drift.ID, version string) {
 		return
 	}
 	z.until(id.String()+" is seen", func() bool {
-		live := z.Engine.cluster.Get(id)
+		live := z.cluster.Get(id)
 		return live != nil && live.GetResourceVersion() == version
 	})
 }

@@ -33,8 +33,6 @@ type animal struct {
 	Hold bool `json:"hold"`
 	// Drift are the lines that stand then, as lineOf writes them, where drift is only reported.
 	Drift []string `json:"drift"`
-	// Correct are the lines that were seen where it is corrected, if they differ.
-	Correct []string `json:"correct"`
 	// Passing are lines that may be seen on the way.
 	Passing []string `json:"passing"`
 }
@@ -66,16 +64,15 @@ type zoo struct {
 	writes   atomic.Int64 // of the daemon, but for Events and its state
 	held     stdsync.Map  // namespace → a channel that is closed once writes may go on
 
-	mu             stdsync.Mutex
-	seen, undone   []time.Duration
-	before, beside map[string]string // resource versions of what others left, by object
+	mu           stdsync.Mutex // guards what follows
+	seen, undone []time.Duration
 }
 
 // newZoo starts a daemon on the zoo's repository with n tenants, all synced.
 func newZoo(t *testing.T, mode Mode, n int) *zoo {
 	t.Helper()
 	b := newBench(t)
-	z := &zoo{before: map[string]string{}}
+	z := &zoo{}
 	repo := newRepository(t)
 	b.Cleanup(func() { sweepCluster(b) })
 	z.daemon = startDaemon(b, repo, func(c *Config) { c.Mode = mode })
@@ -200,7 +197,7 @@ func TestZoo(t *testing.T) {
 
 // visit is the bench for a test of its own. What it writes the daemon learns from its watches alone.
 func (z *zoo) visit(t *testing.T) *bench {
-	return &bench{T: t, writer: &writer{dynamic: z.rogue, manager: z.manager, cluster: z.bench.writer.cluster}, namespace: z.namespace, rogue: z.rogue}
+	return &bench{T: t, writer: &writer{dynamic: z.rogue, manager: z.manager, cluster: z.bench.cluster}, namespace: z.namespace, rogue: z.rogue}
 }
 
 // show lets it happen and checks what is said and done about it. Machines are
@@ -246,9 +243,6 @@ func (z *zoo) happens(t *testing.T, a animal, tenant string) (seen, undone time.
 		last = time.Now()
 	}
 	want := a.Drift
-	if z.config.Mode == Correct && a.Correct != nil {
-		want = a.Correct
-	}
 	var entries []drift.Entry
 	complete := func() bool {
 		entries = z.since(tenant, began)
