@@ -48,6 +48,7 @@ type Cluster struct {
 	config ClusterConfig
 
 	occasion chan struct{} // capacity one: the served kinds may have changed
+	tiers    chan struct{} // capacity one: tiers, or who may see them, may have changed
 
 	mu      sync.RWMutex
 	found   bool // the served kinds are known
@@ -77,7 +78,7 @@ func NewCluster(c ClusterConfig) (*Cluster, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Cluster{
-		config: c, occasion: make(chan struct{}, 1),
+		config: c, occasion: make(chan struct{}, 1), tiers: make(chan struct{}, 1),
 		watched: map[kinds.Kind]*watched{}, blind: map[kinds.Kind]string{},
 	}, nil
 }
@@ -90,6 +91,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	wg.Go(func() { c.watchDefinitions(ctx) })
+	wg.Go(func() { c.watchTiers(ctx) })
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	backoff, again := 250*time.Millisecond, false

@@ -33,13 +33,19 @@ type site struct {
 	rest    *rest.Config
 	dynamic dynamic.Interface
 	metrics *Metrics
+	start   func()
 
 	refuse atomic.Pointer[string] // path that is answered by 503; nil: none
+	fault  atomic.Pointer[fault]  // nil: none
 
 	mu      sync.Mutex
 	changed map[string]int // calls of Changed, by namespace
 	health  int            // calls of Health
 }
+
+// fault stands between a cluster and its API server: it answers a request, or nil
+// to let it pass.
+type fault func(r *http.Request, next http.RoundTripper) *http.Response
 
 // refusing answers 503 to what its site refuses.
 type refusing struct {
@@ -54,6 +60,12 @@ func (r refusing) RoundTrip(request *http.Request) (*http.Response, error) {
 			Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader("service unavailable")),
 		}, nil
 	}
+	if f := r.site.fault.Load(); f != nil {
+		if answer := (*f)(request, r.next); answer != nil {
+			answer.Request = request
+			return answer, nil
+		}
+	}
 	return r.next.RoundTrip(request)
 }
 
@@ -67,6 +79,14 @@ func startPlane(t *testing.T, c controlplane.Config) *controlplane.ControlPlane 
 
 // newSite runs a Cluster until the test ends.
 func newSite(t *testing.T, config *rest.Config) *site {
+	t.Helper()
+	s := prepareSite(t, config)
+	s.start()
+	return s
+}
+
+// prepareSite makes a Cluster that start runs until the test ends.
+func prepareSite(t *testing.T, config *rest.Config) *site {
 	t.Helper()
 	s := &site{rest: config, metrics: NewMetrics(nil), changed: map[string]int{}}
 	config = rest.CopyConfig(config)
@@ -84,18 +104,20 @@ func newSite(t *testing.T, config *rest.Config) *site {
 		Health:  func() { s.mu.Lock(); s.health++; s.mu.Unlock() },
 	})
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case err := <-done:
-			assert.NoError(t, err)
-		case <-time.After(30 * time.Second):
-			t.Error("Run does not return")
-		}
-	})
+	s.start = func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		t.Cleanup(func() {
+			cancel()
+			select {
+			case err := <-done:
+				assert.NoError(t, err)
+			case <-time.After(30 * time.Second):
+				t.Error("Run does not return")
+			}
+		})
+	}
 	return s
 }
 
@@ -282,8 +304,8 @@ func TestClusterLives(t *testing.T) {
 		_, err := s.Audit(t.Context())
 		require.Error(t, err)
 
-		startPlane(t, controlplane.Config{Dir: dir})
 		health = s.healths()
+		startPlane(t, controlplane.Config{Dir: dir})
 		eventually(t, "synced again", s.Synced)
 		assert.Greater(t, s.healths(), health)
 		s.apply(t, `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: after, namespace: tenant}, spec: {podSelector: {}}}`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,11 +45,12 @@ func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
 		}
 	}
 	changed = changed || !maps.Equal(before, c.blind)
+	c.showBlind(before)
 	for k := range served {
 		if c.watched[k] == nil {
 			changed = true
 			watchCtx, cancel := context.WithCancel(ctx)
-			w := &watched{kind: k, cluster: c, cancel: cancel, store: newStore(k, c.config.Changed)}
+			w := newWatched(k, c, cancel)
 			c.watched[k] = w
 			c.config.Metrics.watch(k, false)
 			wg.Go(func() { w.run(watchCtx) })
@@ -66,11 +68,25 @@ func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
 	c.mu.Unlock()
 	if changed {
 		c.config.Health()
+		c.retier()
 	}
 	if len(unknown) > 0 {
 		return fmt.Errorf("discovering the served kinds: %d unknown", len(unknown))
 	}
 	return nativeErr
+}
+
+// showBlind shows in the metrics the kinds of which it is not known whether they
+// are served, and no longer those of which it was not known before.
+func (c *Cluster) showBlind(before map[kinds.Kind]string) {
+	for k := range before {
+		if _, still := c.blind[k]; !still && c.watched[k] == nil {
+			c.config.Metrics.unwatch(k)
+		}
+	}
+	for k := range c.blind {
+		c.config.Metrics.watch(k, false)
+	}
 }
 
 // served asks discovery once per API group and version.
@@ -86,7 +102,7 @@ func (c *Cluster) served(ctx context.Context) (served map[kinds.Kind]bool, unkno
 		}
 		list, err := c.config.Discovery.ServerResourcesForGroupVersion(gv.String())
 		switch {
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err) && !everywhere(members):
 			continue
 		case err != nil:
 			for _, k := range members {
@@ -99,12 +115,21 @@ func (c *Cluster) served(ctx context.Context) (served map[kinds.Kind]bool, unkno
 			names[r.Name] = true
 		}
 		for _, k := range members {
-			if names[k.Resource] {
+			switch {
+			case names[k.Resource]:
 				served[k] = true
+			case everywhere([]kinds.Kind{k}):
+				unknown[k] = "asking the API server: it does not name " + k.Resource
 			}
 		}
 	}
 	return served, unknown
+}
+
+// everywhere says whether one of the kinds is served by every cluster: who is told
+// that it is not has not asked a cluster.
+func everywhere(members []kinds.Kind) bool {
+	return slices.Contains(members, kinds.NetworkPolicy) || slices.Contains(members, kinds.Namespace)
 }
 
 // askNative answers with an error where it cannot be known now. Without the

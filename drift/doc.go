@@ -9,8 +9,10 @@
 //
 // [Cluster] holds the live side: one unfiltered watch per served kind, kept in
 // memory, so that a steady cluster costs no request per object. It says when a
-// kind cannot be seen ([Cluster.Blind]); what cannot be seen is never called
-// missing. [Compare] is a pure function of the two sides. [Ledger] remembers
+// kind cannot be seen ([Cluster.Blind]): a watch that is refused, or whose renewal
+// takes longer than a second; one that tells nothing, not even a bookmark; a group
+// that does not answer; a tier whose policies Calico's API server hides from us. What
+// cannot be seen is never called missing. [Compare] is a pure function of the two sides. [Ledger] remembers
 // since when each difference stands and which ones were corrected lately.
 //
 // It never writes to the cluster and knows nothing of how that is done.

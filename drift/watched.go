@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,21 +30,45 @@ type watched struct {
 	// reason says why the kind cannot be seen; "" where a watch stands on a
 	// whole list. Nil until the first answer.
 	reason atomic.Pointer[string]
+	// hidden says what a list and a watch leave out; "" if nothing, nil if nobody
+	// has asked yet. Only tiered kinds have something to hide.
+	hidden atomic.Pointer[string]
+	noting sync.Mutex // one at a time changes reason and hidden
+	// streamed: the list that comes is the beginning of a watch that stands.
+	streamed atomic.Bool
+	pulse    pulse
+}
+
+// newWatched returns a kind that is not watched yet. The caller holds c.mu.
+func newWatched(k kinds.Kind, c *Cluster, cancel context.CancelFunc) *watched {
+	changed := c.config.Changed
+	if k == kinds.Tier {
+		changed = func(namespace string) {
+			c.config.Changed(namespace)
+			c.retier()
+		}
+	}
+	w := &watched{kind: k, cluster: c, cancel: cancel, store: newStore(k, changed)}
+	if c.native { // nothing is left out of its lists
+		w.hidden.Store(new(string))
+	}
+	w.pulse.lost = w.lost
+	return w
 }
 
 // run lists and watches until ctx is done. The reflector renews a watch that
 // ends in order, lists anew when its version is too old, and returns when it
 // cannot go on; then it is started again after a pause.
 func (w *watched) run(ctx context.Context) {
+	defer w.pulse.end()
 	resource := w.cluster.config.Dynamic.Resource(w.kind.GVR())
 	reflector := cache.NewReflectorWithOptions(w.lister(resource), &unstructured.Unstructured{}, w, cache.ReflectorOptions{
 		Name: w.kind.Resource, TypeDescription: label(w.kind),
 		// How long an API server that is back may go unnoticed.
 		Backoff: &backoff.Backoff{Duration: 250 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 6, Cap: 5 * time.Second},
 	})
-	pause := 200 * time.Millisecond
+	pause := pauseFirst
 	for ctx.Err() == nil {
-		began := time.Now()
 		err := reflector.ListAndWatchWithContext(ctx)
 		if ctx.Err() != nil {
 			return
@@ -51,21 +76,29 @@ func (w *watched) run(ctx context.Context) {
 		if err != nil && !errors.Is(err, io.EOF) && !apierrors.IsResourceExpired(err) {
 			w.lost(err)
 		}
-		if time.Since(began) > time.Minute {
-			pause = 200 * time.Millisecond
-		}
-		if err == nil && pause > time.Second { // longer than a change may go unseen
-			w.lost(errors.New("the watch ends again and again"))
+		w.pulse.renew()
+		if w.pulse.stood() {
+			pause = min(pause, pauseStood)
 		}
 		wait(ctx, pause)
-		pause = min(2*pause, 10*time.Second)
+		pause = min(2*pause, pauseLongest)
 	}
 }
+
+// The pauses between two tries. An API server that gave a watch is asked again within
+// the time in which a change must be seen.
+const (
+	pauseFirst   = 200 * time.Millisecond
+	pauseStood   = 500 * time.Millisecond
+	pauseLongest = 10 * time.Second
+)
 
 // lister passes every request on and notes how it went.
 func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache.ListWatch {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			w.pulse.renew()
+			w.streamed.Store(false)
 			list, err := resource.List(ctx, o)
 			if err != nil && ctx.Err() == nil && !apierrors.IsResourceExpired(err) {
 				w.lost(err)
@@ -73,11 +106,17 @@ func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			w.pulse.renew()
 			stream, err := resource.Watch(ctx, o)
+			if err == nil {
+				w.pulse.open(stream)
+			}
 			switch {
 			case err == nil && (o.SendInitialEvents == nil || !*o.SendInitialEvents):
+				w.pulse.stands()
 				w.restored()
 			case err == nil: // a list as a stream: seen once it is whole, see Replace
+				w.streamed.Store(true)
 			case ctx.Err() == nil && !apierrors.IsResourceExpired(err) && !apierrors.IsInvalid(err):
 				// Invalid: the server cannot stream lists; a plain list follows.
 				w.lost(err)
@@ -87,33 +126,70 @@ func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache
 	}
 }
 
-// Replace implements cache.ReflectorStore: a whole list has arrived.
+// Replace implements cache.ReflectorStore: a whole list has arrived. Without a watch
+// behind it, it is true of a moment that has passed.
 func (w *watched) Replace(list []any, version string) error {
 	if err := w.store.Replace(list, version); err != nil {
 		return err
 	}
-	w.restored()
+	if w.streamed.Load() {
+		w.pulse.stands()
+		w.restored()
+	}
 	return nil
 }
 
 // Add implements cache.ReflectorStore.
-func (w *watched) Add(obj any) error { return w.store.Add(obj) }
+func (w *watched) Add(obj any) error {
+	w.pulse.beat(false)
+	return w.store.Add(obj)
+}
 
 // Update implements cache.ReflectorStore.
-func (w *watched) Update(obj any) error { return w.store.Update(obj) }
+func (w *watched) Update(obj any) error {
+	w.pulse.beat(false)
+	return w.store.Update(obj)
+}
 
 // Delete implements cache.ReflectorStore.
-func (w *watched) Delete(obj any) error { return w.store.Delete(obj) }
+func (w *watched) Delete(obj any) error {
+	w.pulse.beat(false)
+	return w.store.Delete(obj)
+}
+
+// Bookmark implements cache.ReflectorBookmarkStore: the watch is alive.
+func (w *watched) Bookmark(string) error {
+	w.pulse.beat(true)
+	return nil
+}
 
 // Resync implements cache.ReflectorStore.
 func (w *watched) Resync() error { return w.store.Resync() }
 
 // blind returns why the kind cannot be seen; "" if it can.
 func (w *watched) blind() string {
-	if reason := w.reason.Load(); reason != nil {
+	reason := w.reason.Load()
+	if reason == nil {
+		return "the first list has not arrived"
+	}
+	if *reason != "" || !w.kind.Tiered {
 		return *reason
 	}
-	return "the first list has not arrived"
+	if hidden := w.hidden.Load(); hidden != nil {
+		return *hidden
+	}
+	return "whether tiers are hidden is not known yet"
+}
+
+// hide notes what a list and a watch leave out; "" for nothing.
+func (w *watched) hide(what string) {
+	w.noting.Lock()
+	defer w.noting.Unlock()
+	first, saw := w.reason.Load() == nil, w.blind() == ""
+	w.hidden.Store(&what)
+	if !first {
+		w.tell(first, saw)
+	}
 }
 
 // restored notes a standing watch; before the first whole list that is no
@@ -135,20 +211,26 @@ func (w *watched) lost(err error) {
 }
 
 func (w *watched) note(reason string) {
-	old := w.reason.Swap(&reason)
-	if old != nil && *old == reason {
-		return
-	}
-	seen := reason == ""
-	wasSeen := old != nil && *old == ""
-	w.cluster.config.Metrics.watch(w.kind, seen)
+	w.noting.Lock()
+	defer w.noting.Unlock()
+	first, saw := w.reason.Load() == nil, w.blind() == ""
+	w.reason.Store(&reason)
+	w.tell(first, saw)
+}
+
+// tell tells whether the kind can be seen now, if it could not before, or the other
+// way round.
+func (w *watched) tell(first, saw bool) {
+	reason := w.blind()
+	sees := reason == ""
+	w.cluster.config.Metrics.watch(w.kind, sees)
 	switch {
-	case !seen && (wasSeen || old == nil):
+	case !sees && (saw || first):
 		w.cluster.config.Log.Warn("a watch is blind", "object", label(w.kind), "err", reason)
-	case seen && old != nil:
+	case sees && !saw && !first:
 		w.cluster.config.Log.Info("a watch sees again", "object", label(w.kind))
 	}
-	if seen != wasSeen {
+	if sees != saw {
 		w.cluster.config.Health()
 	}
 }

@@ -53,6 +53,10 @@ type writer struct {
 // errUnequal says that the API server does not keep what it is given.
 var errUnequal = errors.New("the API server's object differs from the render after it was written")
 
+// errGoing says that the object is being deleted; the answer with it is what is
+// left of it.
+var errGoing = errors.New("it is being deleted, and hangs on finalizers")
+
 // apply writes one object; live is what is known to be there, or nil.
 func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Observed) (action, error) {
 	done := created
@@ -70,6 +74,9 @@ func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Obse
 		if err == nil {
 			w.cluster.Wrote(want.ID.Kind, answer)
 			return done, nil
+		}
+		if errors.Is(err, errGoing) {
+			return w.recreate(ctx, want, &drift.Observed{Unstructured: answer, ID: want.ID})
 		}
 		if cannotChange(err) && live != nil {
 			return w.recreate(ctx, want, live)
@@ -115,6 +122,9 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, uid types.UID) (*
 	}
 	if want.ID.Kind == kinds.Namespace {
 		return nil, fmt.Errorf("%w: %s", errUnequal, paths(fields))
+	}
+	if answer.GetDeletionTimestamp() != nil { // without its finalizers it would be gone at once
+		return answer, errGoing
 	}
 	answer, err = w.resource(want.ID).Update(ctx, w.exactly(want, answer), metav1.UpdateOptions{FieldManager: w.manager})
 	if apierrors.IsNotFound(err) { // deleted since the apply

@@ -1,0 +1,71 @@
+package drift
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sync/controlplane"
+)
+
+// Calico's own API server leaves out of its lists what is in a tier that we may not see, and says nothing:
+// the kinds are blind for as long as there is such a tier.
+func TestHiddenTiers(t *testing.T) {
+	plane := startPlane(t, controlplane.Config{Calico: true})
+	asked, hides := &atomic.Int64{}, &atomic.Bool{}
+	aggregated := fault(func(r *http.Request, _ http.RoundTripper) *http.Response {
+		if strings.HasSuffix(r.URL.Path, "/customresourcedefinitions/"+nativeDefinition) {
+			return status(404, "NotFound", "")
+		}
+		tier, found := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "spec.tier=")
+		if !found {
+			return nil
+		}
+		asked.Add(1)
+		if tier == "secret" && hides.Load() {
+			return status(403, "Forbidden", "")
+		}
+		answer := status(200, "", "")
+		answer.Body = io.NopCloser(strings.NewReader(`{"kind":"List","apiVersion":"projectcalico.org/v3","metadata":{"resourceVersion":"1"},"items":[]}`))
+		return answer
+	})
+	s := prepareSite(t, plane.REST())
+	s.fault.Store(&aggregated)
+	s.start()
+	eventually(t, "synced", s.Synced)
+	assert.False(t, s.NativeCalico())
+	assert.Positive(t, asked.Load(), "before it is said that all is seen")
+
+	hides.Store(true)
+	health := s.healths()
+	s.apply(t, `{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: secret}, spec: {order: 5}}`)
+	eventually(t, "blind", func() bool { return len(s.Blind()) == 4 })
+	for _, reason := range s.Blind() {
+		assert.Contains(t, reason, "Policy.projectcalico.org: the policies of the tier secret are hidden: ")
+	}
+	assert.Greater(t, s.healths(), health)
+	assert.Zero(t, testutil.ToFloat64(s.metrics.synced.WithLabelValues("GlobalNetworkPolicy.projectcalico.org")))
+	assert.InDelta(t, 1, testutil.ToFloat64(s.metrics.synced.WithLabelValues("Tier.projectcalico.org")), 0)
+
+	hides.Store(false)
+	s.apply(t, `{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: secret}, spec: {order: 6}}`)
+	eventually(t, "sees again", s.Synced)
+	assert.NotNil(t, s.Get(ID{Kind: kinds.Tier, Name: "secret"}))
+
+	// Nobody asks where the kinds are served from definitions.
+	native := prepareSite(t, plane.REST())
+	counts := fault(func(r *http.Request, _ http.RoundTripper) *http.Response {
+		assert.Empty(t, r.URL.Query().Get("fieldSelector"))
+		return nil
+	})
+	native.fault.Store(&counts)
+	native.start()
+	eventually(t, "synced", native.Synced)
+	assert.True(t, native.NativeCalico())
+}
