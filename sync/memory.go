@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const (
@@ -27,7 +29,7 @@ type memory struct {
 	openings map[string][]opening // by tenant
 	stood    map[string]bool      // tenants whose namespace was there before
 	standing map[string]time.Time // since when differences stand, by key
-	unfenced map[string]bool      // namespaces that were told about
+	unfenced map[string]types.UID // namespaces that were told about
 
 	// due fires when what has changed is to be written; armed: it is about to.
 	due   *time.Timer
@@ -98,12 +100,11 @@ func (o *owner) noted(ctx context.Context) {
 		now[key] = at.UTC().Truncate(time.Second)
 	}
 	o.standing = oldest(now, sinceMost)
-	if younger {
-		o.note()
-	}
 	st := o.state
 	o.write(&st)
-	o.keep(ctx, st)
+	if !o.keep(ctx, st) || younger {
+		o.note()
+	}
 }
 
 // oldest keeps at most n entries.
@@ -139,10 +140,14 @@ func (m *memory) lose(name string) {
 // tellUnfenced writes an Event for each namespace that the repository expects to
 // be fenced and that no overlay fences, once for each time that it is so.
 func (o *owner) tellUnfenced() {
-	now := map[string]bool{}
+	now := map[string]types.UID{}
 	for _, name := range o.engine.Unfenced() {
-		now[name] = true
-		if !o.unfenced[name] {
+		ns := o.engine.cluster.Namespace(name)
+		if ns == nil || ns.GetDeletionTimestamp() != nil {
+			continue
+		}
+		now[name] = ns.GetUID()
+		if o.unfenced[name] != ns.GetUID() {
 			o.engine.config.Log.Warn("namespace without a fence", "namespace", name)
 			o.engine.events.unfenced(name)
 		}

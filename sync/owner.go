@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/sources"
 )
@@ -54,7 +56,7 @@ func newOwner(e *Engine) *owner {
 		base:      map[string]*target{},
 		remaining: map[string]bool{},
 		saved:     true,
-		memory:    memory{openings: map[string][]opening{}, stood: map[string]bool{}, unfenced: map[string]bool{}},
+		memory:    memory{openings: map[string][]opening{}, stood: map[string]bool{}, unfenced: map[string]types.UID{}},
 	}
 }
 
@@ -146,9 +148,7 @@ func (o *owner) again(ctx context.Context) {
 	if w := o.previous; w.pruneHeld != "" && o.publish(ctx, w.revision, w.rendered) != nil {
 		o.timer.Reset(time.Minute)
 	}
-	if !o.saved {
-		o.save(ctx)
-	}
+	o.finish(ctx)
 }
 
 // resumed adopts the newest revision for the tenants whose suspension has

@@ -67,14 +67,16 @@ func (o *owner) save(ctx context.Context) {
 		o.saved = true
 		return
 	}
-	if o.keep(ctx, o.compose()) {
-		o.saved = true
-		o.engine.config.Source.SetFloor(o.state.Applied)
+	if !o.keep(ctx, o.compose()) {
+		o.later()
+		return
 	}
+	o.saved = true
+	o.engine.config.Source.SetFloor(o.state.Applied)
 }
 
 // keep writes a state, if it differs from what was last written, and answers
-// whether it is written; if not, it is tried again.
+// whether it is written; if not, the caller tries again.
 func (o *owner) keep(ctx context.Context, st state) bool {
 	if o.engine.config.Mode == Observe {
 		return true
@@ -82,8 +84,6 @@ func (o *owner) keep(ctx context.Context, st state) bool {
 	if err := o.store.save(ctx, st); err != nil {
 		if ctx.Err() == nil {
 			o.engine.config.Log.Warn("the state cannot be saved; it is tried again", "err", err)
-			o.saved = false
-			o.later()
 		}
 		return false
 	}
