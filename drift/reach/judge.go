@@ -288,7 +288,7 @@ func (w *World) selects(c *clause, who end) truth {
 // else of its selector and target ports.
 func (w *World) matchService(ref serviceRef, who end) (truth, Ports) {
 	if ref.namespace == "" {
-		return maybe, AllPorts()
+		return no, Ports{} // Calico looks for it in no namespace (felix/calc/rule_scanner.go); see refused
 	}
 	r := w.room(ref.namespace)
 	if list := r.slices[ref.name]; len(list) > 0 {

@@ -11,7 +11,8 @@ import (
 )
 
 // refused returns what Calico's API server refuses a policy for (libcalico-go/lib/validator/v3), where Felix, if the
-// policy got past it, takes it as it is written: the model then does as Felix does. nil if there is nothing.
+// policy got past it, takes it as it is written, and what Felix takes otherwise than it is documented: the model then
+// does as Felix does. nil if there is nothing.
 func refused(p *policy, spec calicoSpec) *fieldError {
 	for i, t := range spec.types {
 		path := fmt.Sprintf("spec.types[%d]", i)
@@ -31,7 +32,7 @@ func refused(p *policy, spec calicoSpec) *fieldError {
 	}
 	for dir, rules := range [2][]calico.Rule{Ingress: spec.ingress, Egress: spec.egress} {
 		for i := range rules {
-			if err := refusedRule(p, Direction(dir), fmt.Sprintf("spec.%s[%d]", Direction(dir), i), &rules[i]); err != nil {
+			if err := refusedRule(Direction(dir), fmt.Sprintf("spec.%s[%d]", Direction(dir), i), &rules[i]); err != nil {
 				return err
 			}
 		}
@@ -46,13 +47,13 @@ func misplacedGlobal(path, text string) *fieldError {
 	return nil
 }
 
-func refusedRule(p *policy, dir Direction, path string, r *calico.Rule) *fieldError {
+func refusedRule(dir Direction, path string, r *calico.Rule) *fieldError {
 	for _, check := range []func() *fieldError{
 		func() *fieldError { return refusedVersions(path, r) },
 		func() *fieldError { return refusedICMP(path, r) },
 		func() *fieldError { return refusedHTTP(path, dir, r) },
-		func() *fieldError { return refusedEntity(p, path+".source", &r.Source, dir == Ingress) },
-		func() *fieldError { return refusedEntity(p, path+".destination", &r.Destination, dir == Egress) },
+		func() *fieldError { return refusedEntity(path+".source", &r.Source, dir == Ingress) },
+		func() *fieldError { return refusedEntity(path+".destination", &r.Destination, dir == Egress) },
 	} {
 		if err := check(); err != nil {
 			return err
@@ -160,7 +161,7 @@ func refusedHTTP(path string, dir Direction, r *calico.Rule) *fieldError {
 }
 
 // refusedEntity looks at one side of a rule; peer says that it is the other side than the policy's own.
-func refusedEntity(p *policy, path string, r *calico.EntityRule, peer bool) *fieldError {
+func refusedEntity(path string, r *calico.EntityRule, peer bool) *fieldError {
 	if err := misplacedGlobal(path+".selector", r.Selector); err != nil {
 		return err
 	}
@@ -179,8 +180,8 @@ func refusedEntity(p *policy, path string, r *calico.EntityRule, peer bool) *fie
 		return fault(path, "write a rule of its own for each", "cannot be combined with selectors")
 	case len(r.Nets)+len(r.NotNets) > 0:
 		return fault(path, "write a rule of its own for each", "cannot be combined with nets")
-	case p.ref.Namespace == "" && r.Services.Namespace == "":
-		return fault(path+".namespace", "", "must be given in a policy without a namespace")
+	case r.Services.Namespace == "":
+		return fault(path+".namespace", "write the namespace", "Calico looks for a Service without one in no namespace, and the rule matches nothing")
 	}
 	for _, part := range []struct{ field, name string }{{".name", r.Services.Name}, {".namespace", r.Services.Namespace}} {
 		if part.name != "" && len(validation.IsDNS1123Subdomain(part.name)) > 0 {
