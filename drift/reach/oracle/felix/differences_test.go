@@ -120,18 +120,13 @@ func TestStagedTypes(t *testing.T) {
 		calico, engine bool
 	}{{staged, true, false}, {enforced, false, false}} {
 		s := newScene(row.policy)
+		s.pending = true
 		reference, err := New(s.objects, true)
 		require.NoError(t, err)
 		allowed, err := reference.Allowed(inside, outside, Packet{Protocol: 6, Port: 80})
 		require.NoError(t, err)
 		assert.Equal(t, row.calico, allowed)
-		config := reach.Config{Pending: true, WholeWorld: true}
-		for _, o := range s.objects {
-			config.Objects = append(config.Objects, reach.Object{Content: o})
-		}
-		engine, err := reach.New(config)
-		require.NoError(t, err)
-		verdict, err := engine.Decide(peerOf(inside), peerOf(outside), reach.AllPorts())
+		verdict, err := s.engine(t).Decide(peerOf(inside), peerOf(outside), reach.AllPorts())
 		require.NoError(t, err)
 		assert.Equal(t, row.engine, verdict.Outcome == reach.Allowed)
 	}
@@ -149,14 +144,34 @@ func TestUnreadableBlock(t *testing.T) {
 	allowed, err := reference.Allowed(source, pod, Packet{Protocol: 6, Port: 80})
 	require.NoError(t, err)
 	assert.True(t, allowed)
-	config := reach.Config{WholeWorld: true}
-	for _, o := range s.objects {
-		config.Objects = append(config.Objects, reach.Object{Content: o})
-	}
-	engine, err := reach.New(config)
-	require.NoError(t, err)
+	engine := s.engine(t)
 	require.Len(t, engine.Problems(), 1)
 	verdict, err := engine.Decide(peerOf(source), peerOf(pod), reach.AllPorts())
 	require.NoError(t, err)
 	assert.Equal(t, reach.Unknown, verdict.Outcome)
+}
+
+// A rule about a Service without a namespace means one of the policy's namespace, says the API (ServiceMatch). Felix looks
+// for it in none (felix/calc/rule_scanner.go), and the rule matches nothing; so says drift/reach, and that it is a problem.
+func TestServiceWithoutNamespace(t *testing.T) {
+	service := object("v1", "Service", "x", "s", nil, dict{"ports": []any{dict{"port": int64(80)}}})
+	slice := object("discovery.k8s.io/v1", "EndpointSlice", "x", "s-1", dict{"kubernetes.io/service-name": "s"}, nil)
+	slice["addressType"], slice["endpoints"] = "IPv4", []any{dict{"addresses": []any{"203.0.113.1"}}}
+	slice["ports"] = []any{dict{"port": int64(80), "protocol": "TCP"}}
+	for namespace, want := range map[string]reach.Outcome{"x": reach.Allowed, "": reach.Denied} {
+		s := newScene(service, slice, calicoPolicy(dict{"ingress": []any{
+			dict{"action": "Allow", "source": dict{"services": dict{"name": "s", "namespace": namespace}}},
+		}}))
+		reference, err := New(s.objects, false)
+		require.NoError(t, err)
+		source, pod := End{"", netip.MustParseAddr("203.0.113.1")}, End{"x/a", netip.MustParseAddr("10.0.0.1")}
+		allowed, err := reference.Allowed(source, pod, Packet{Protocol: 6, Port: 80})
+		require.NoError(t, err)
+		assert.Equal(t, want == reach.Allowed, allowed)
+		engine := s.engine(t)
+		assert.Equal(t, namespace == "", len(engine.Problems()) == 1)
+		verdict, err := engine.Decide(peerOf(source), peerOf(pod), reach.AllPorts())
+		require.NoError(t, err)
+		assert.Equal(t, want, verdict.Outcome)
+	}
 }

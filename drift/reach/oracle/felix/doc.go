@@ -34,7 +34,8 @@
 //   - Of Calico's two ways to sort policies of equal order, this version has the older. Worlds of 3.32 are compared with
 //     the order written out by what 3.32 says of it: TestWorldsOfBareNames.
 //   - ClusterNetworkPolicy came with 3.32 and is not compared here; its predecessors are.
-//   - Source ports and Services without a namespace are unknown to drift/reach on purpose, and not in the worlds.
+//   - Source ports are unknown to drift/reach on purpose, since a connection chooses them as it likes, and are not in the
+//     worlds.
 //
 // # Alternatives rejected
 //

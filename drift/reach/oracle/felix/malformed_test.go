@@ -94,6 +94,9 @@ func TestStricter(t *testing.T) {
 		"Calico's conversion cannot read it, and lets the rule match every address (TestUnreadableBlock)": {block("010.0.0.0/8")},
 		"nobody writes the number of bits so but by mistake":                                              {block("10.0.0.0/08"), nets("10.0.0.0/08")},
 		"whether it means IPv4 or IPv6 differs from reader to reader":                                     {block("::ffff:10.0.0.0/104"), nets("::ffff:10.0.0.0/104")},
+		"Calico's agent looks for the Service in no namespace (TestServiceWithoutNamespace)": {
+			calicoPolicy(dict{"ingress": []any{dict{"action": "Allow", "source": dict{"services": dict{"name": "s"}}}}}),
+		},
 		"Calico's syncer crashes on it in a NetworkSet (updateprocessors/networksetprocessor.go)": {
 			object("projectcalico.org/v3", "NetworkSet", "x", "s", nil, dict{"nets": []any{""}}),
 		},

@@ -76,6 +76,17 @@ func (s scene) address(source netip.Addr) netip.Addr {
 	return netip.MustParseAddr("fd00::1")
 }
 
+func (s scene) engine(t *testing.T) *reach.World {
+	t.Helper()
+	config := reach.Config{Pending: s.pending, WholeWorld: true}
+	for _, o := range s.objects {
+		config.Objects = append(config.Objects, reach.Object{Content: o})
+	}
+	engine, err := reach.New(config)
+	require.NoError(t, err)
+	return engine
+}
+
 // agreed is what the reference and the engine both say.
 func (s scene) agreed(t *testing.T, from string, p Packet) string {
 	t.Helper()
@@ -84,12 +95,7 @@ func (s scene) agreed(t *testing.T, from string, p Packet) string {
 	require.NoError(t, err)
 	allowed, err := reference.Allowed(End{"", source}, End{"x/a", s.address(source)}, p)
 	require.NoError(t, err)
-	config := reach.Config{Pending: s.pending, WholeWorld: true}
-	for _, o := range s.objects {
-		config.Objects = append(config.Objects, reach.Object{Content: o})
-	}
-	engine, err := reach.New(config)
-	require.NoError(t, err)
+	engine := s.engine(t)
 	require.Empty(t, engine.Problems())
 	verdict, err := engine.Decide(peerOf(End{"", source}), reach.PodPeer("x", "a"), reach.AllPorts())
 	require.NoError(t, err)
