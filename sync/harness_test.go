@@ -205,7 +205,7 @@ type daemon struct {
 // configuration, and repo hold what an earlier one has applied.
 func prepareDaemon(b *bench, repo *repository, change func(*Config)) *daemon {
 	b.Helper()
-	config := apiServer(b.T)
+	config := rest.CopyConfig(b.server)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return faulty{next, &b.faults} })
 	var c Config
 	var err error

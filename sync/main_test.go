@@ -86,6 +86,7 @@ func (f faulty) RoundTrip(r *http.Request) (*http.Response, error) {
 type bench struct {
 	*testing.T
 	*writer
+	server    *rest.Config // of the API server
 	namespace string
 	faults    atomic.Pointer[fault]
 	rogue     dynamic.Interface
@@ -93,8 +94,13 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{T: t, namespace: fmt.Sprintf("bench-%d", benches.Add(1))}
-	config := apiServer(t)
+	return newBenchOn(t, apiServer(t))
+}
+
+// newBenchOn makes one on an API server of its own.
+func newBenchOn(t *testing.T, config *rest.Config) *bench {
+	t.Helper()
+	b := &bench{T: t, server: config, namespace: fmt.Sprintf("bench-%d", benches.Add(1))}
 	var err error
 	b.rogue, err = dynamic.NewForConfig(config)
 	require.NoError(t, err)

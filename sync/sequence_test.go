@@ -34,7 +34,7 @@ type storm struct {
 // newStorm lets the bench's requests pass through it.
 func newStorm(b *bench) *storm {
 	b.Helper()
-	inner, err := rest.TransportFor(apiServer(b.T))
+	inner, err := rest.TransportFor(rest.CopyConfig(b.server))
 	require.NoError(b, err)
 	s := &storm{inner: inner}
 	b.inject(s.pass)

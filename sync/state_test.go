@@ -13,11 +13,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 func newStateStore(b *bench, instance string) *stateStore {
 	b.Helper()
-	config := apiServer(b.T)
+	config := rest.CopyConfig(b.server)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return faulty{next, &b.faults} })
 	kube, err := kubernetes.NewForConfig(config)
 	require.NoError(b, err)
