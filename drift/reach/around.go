@@ -25,7 +25,7 @@ func (d *differ) around(i int, dir Direction) {
 	}
 	var out [3][]outerPart
 	for _, at := range atomsIn(AllAddresses(), cuts) {
-		for kind, ports := range changes(stateAt(parts[0], at), stateAt(parts[1], at)) {
+		for kind, ports := range d.judge(stateAt(parts[0], at), stateAt(parts[1], at)) {
 			if !ports.Empty() {
 				out[kind] = joinOuter(out[kind], outerPart{i, dir == Egress, at.addresses, ports, false})
 			}

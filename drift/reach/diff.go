@@ -34,7 +34,7 @@ func (d Difference) String() string {
 // exchanged. A workload that only one of them has is compared with one that reaches nothing. Of two connectivities of one
 // World, or of worlds made of it with With, only the rows that differ are looked at.
 func Diff(a, b *Connectivity) Difference {
-	d := newDiffer(a.m, b.m)
+	d := newDiffer(a.m, b.m, changes)
 	d.pods()
 	d.addresses()
 	return d.difference()

@@ -9,6 +9,8 @@ type differ struct {
 	changed [2][]bool // by direction and number: the row, or what is known of the endpoint's addresses, differs
 	flows   [3]map[flowKey]*flow
 	outer   [3][]outerPart
+	// judge tells what became of a pair: three sets of ports, the kinds that flows and outer are sorted by.
+	judge func(a, b state) [3]Ports
 }
 
 // flowKey names what changed for one destination.
@@ -17,8 +19,8 @@ type flowKey struct {
 	ports string
 }
 
-func newDiffer(a, b *matrix) *differ {
-	d := &differ{pairing: pairUp(a, b), bases: [2]*bases{newBases(a.space), newBases(b.space)}}
+func newDiffer(a, b *matrix, judge func(a, b state) [3]Ports) *differ {
+	d := &differ{pairing: pairUp(a, b), bases: [2]*bases{newBases(a.space), newBases(b.space)}, judge: judge}
 	for kind := range d.flows {
 		d.flows[kind] = map[flowKey]*flow{}
 	}
@@ -88,7 +90,7 @@ func (d *differ) change(i, peer int, dir Direction, of func(m *matrix, from, to 
 			states[side] = stateOf(of(m, a, b))
 		}
 	}
-	return changes(states[0], states[1])
+	return d.judge(states[0], states[1])
 }
 
 // note keeps what changed; destinations whose own row changed are told as such.
