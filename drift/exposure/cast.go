@@ -3,6 +3,7 @@ package exposure
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ringfence/ringfence/drift/reach"
 )
@@ -13,6 +14,8 @@ const (
 	anyOther = "*"
 	// mostExtras bounds the workloads that are looked for in every namespace.
 	mostExtras = 2000
+	// mostKinds bounds the kinds of pods that are looked for.
+	mostKinds = 100
 )
 
 // castAll finds the workloads that the policies of both sides imply, with the labels of the namespace on either, and
@@ -32,16 +35,23 @@ func (c *suit) castAll() error {
 		if err != nil {
 			return err
 		}
-		for _, e := range w.Implied() {
-			cast = append(cast, e)
-			if labels := e.Labels(); len(labels) > 0 {
-				kinds[e.Name] = labels
-			}
+		cast = append(cast, w.Implied()...)
+		for _, labels := range w.Specimens(mostKinds, c.pairs) {
+			kinds[nameOf(labels)] = labels
 		}
 	}
 	c.cast = cast
 	c.spread(kinds)
 	return nil
+}
+
+// nameOf calls a kind of pods as package reach calls implied ones.
+func nameOf(labels map[string]string) string {
+	parts := make([]string, 0, len(labels))
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		parts = append(parts, key+"="+labels[key])
+	}
+	return strings.Join(parts, ",")
 }
 
 // spread puts a pod of each kind into every namespace that is looked at, and into one that stands for the rest.

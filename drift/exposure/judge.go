@@ -62,6 +62,7 @@ type suit struct {
 	context     []string          // what the memory tells questions apart by
 	partial     bool              // there are more kinds of tenants than are looked at
 	forced      map[string]bool   // namespaces that must count, since policies of theirs do
+	pairs       bool              // pods that two selectors select count, not only such as one does
 }
 
 type labels = map[string]string
@@ -145,6 +146,15 @@ func (c *suit) ownLabels() {
 
 // world makes one side: Git's, with the differences applied for which differs answers true.
 func (c *suit) world(differs func(i int) bool) (*reach.Connectivity, error) {
+	w, err := c.open(c.objects(differs))
+	if err != nil {
+		return nil, err
+	}
+	return w.Connectivity(), nil
+}
+
+// objects are those of a side.
+func (c *suit) objects(differs func(i int) bool) []reach.Object {
 	objects := slices.Concat(c.around, c.spaces)
 	changed := map[drift.ID]bool{}
 	own := c.labels[0]
@@ -169,11 +179,7 @@ func (c *suit) world(differs func(i int) bool) (*reach.Connectivity, error) {
 	if c.scene.Namespace != "" {
 		objects = append(objects, namespaceObject(c.scene.Namespace, own))
 	}
-	w, err := c.open(objects)
-	if err != nil {
-		return nil, err
-	}
-	return w.Connectivity(), nil
+	return objects
 }
 
 func (c *suit) open(objects []reach.Object) (*reach.World, error) {

@@ -10,17 +10,20 @@ func Moves(a, b *Connectivity) Difference {
 	return d.difference()
 }
 
-// Between judges a state on the way from one connectivity to another. Gained is what the state allows and neither end does:
-// a window. Lost is what both ends allow and the state does not: a cut. Ups and downs are those of Moves, so a connection
-// that is unknown in the state and denied at both ends is a window too. Unsure is always empty.
-func Between(from, to, state *Connectivity) Difference {
-	d := newDiffer(from.m, state.m, moves)
+// Between judges a state on the way from one connectivity to another, or between any number of them. Gained is what the
+// state allows and none of the ends does: a window. Lost is what all of them allow and the state does not: a cut. Ups and
+// downs are those of Moves, so a connection that is unknown in the state and denied at every end is a window too. Unsure is
+// always empty. All must have the same workloads.
+func Between(state, end *Connectivity, ends ...*Connectivity) Difference {
+	d := newDiffer(end.m, state.m, moves)
 	d.pods()
 	d.addresses()
-	other := newDiffer(to.m, state.m, moves)
-	other.pods()
-	other.addresses()
-	d.restrict(other)
+	for _, end := range ends {
+		other := newDiffer(end.m, state.m, moves)
+		other.pods()
+		other.addresses()
+		d.restrict(other)
+	}
 	return d.difference()
 }
 

@@ -27,13 +27,13 @@ func TestBetween(t *testing.T) {
 			}
 		}
 		a, s, b := states[0], states[1], states[2]
-		got := Between(a, b, s)
-		turned := Between(b, a, s)
+		got := Between(s, a, b)
+		turned := Between(s, b, a)
 		require.Equal(t, len(got.Gained) > 0, len(turned.Gained) > 0, "which end is which does not matter")
 		require.Equal(t, len(got.Lost) > 0, len(turned.Lost) > 0, "which end is which does not matter")
-		require.Equal(t, Moves(a, s), Between(a, a, s))
-		require.True(t, Between(a, b, a).Empty())
-		require.True(t, Between(a, b, b).Empty())
+		require.Equal(t, Moves(a, s), Between(s, a, a))
+		require.True(t, Between(a, a, b).Empty())
+		require.True(t, Between(b, a, b).Empty())
 
 		cells := [3]map[string][2]Ports{cellsOf(a, s, b), cellsOf(b, a, s), cellsOf(s, a, b)}
 		window, cut := false, false

@@ -1,0 +1,220 @@
+package order
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/exposure"
+	"github.com/ringfence/ringfence/drift/reach"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// search finds an order. In every context it knows both ends, and the state that the steps so far lead to.
+type search struct {
+	Question
+	stages  []*exposure.Stage
+	ends    [][2]*reach.Connectivity // live, and Git
+	now     moment
+	left    []int        // changes that are not made yet
+	between map[int]bool // changes that are written as something in between
+	order   Order
+}
+
+// moment is one state in every context.
+type moment struct {
+	worlds []*reach.World
+	allows []*reach.Connectivity
+}
+
+// trial is what one write would do.
+type trial struct {
+	next     moment
+	up, down []reach.Connection // against the state before
+	window   bool               // it opens what neither end does
+	cuts     bool               // it cuts what both ends allow
+	beyond   bool               // it opens what the target denies
+}
+
+// run looks for the closings, and then for the openings.
+func (s *search) run() (*Order, error) {
+	for _, stage := range s.stages {
+		live, err := stage.Live()
+		if err != nil {
+			return nil, err
+		}
+		git, err := stage.Git()
+		if err != nil {
+			return nil, err
+		}
+		s.now.worlds = append(s.now.worlds, live)
+		s.now.allows = append(s.now.allows, live.Connectivity())
+		s.ends = append(s.ends, [2]*reach.Connectivity{live.Connectivity(), git.Connectivity()})
+	}
+	for i, c := range s.Changes {
+		if !c.Held {
+			s.left = append(s.left, i)
+		}
+	}
+	s.closings()
+	s.order.Beyond = s.beyond(s.now)
+	s.openings()
+	s.order.Waiting = s.left
+	return &s.order, nil
+}
+
+// closings takes whatever opens nothing, and puts what does both into a state in between. What cuts is taken only when
+// nothing else is left, one at a time: it may be what keeps something else from cutting.
+func (s *search) closings() {
+	s.setUp()
+	for {
+		switch {
+		case s.pass(Closing, func(t *trial) bool { return len(t.up) == 0 && !t.cuts }):
+		case s.Alone && s.first(Closing, func(t *trial) bool { return !t.window && !t.cuts }):
+		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && !t.cuts }):
+		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
+		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
+		case !s.Alone && len(s.beyond(s.now)) > 0 && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
+		default:
+			return
+		}
+	}
+}
+
+// openings takes the rest, as long as nothing is opened that the target denies.
+func (s *search) openings() {
+	for {
+		switch {
+		case s.first(Opening, func(t *trial) bool { return !t.window && !t.beyond && !t.cuts }):
+		case s.first(Opening, func(t *trial) bool { return !t.window && !t.beyond }):
+		case s.first(Opening, func(t *trial) bool { return !t.window }):
+		default:
+			return
+		}
+	}
+}
+
+// setUp takes what others rely on, and what does nothing by itself: a Namespace that is to be made, in which there is no
+// pod yet, and tiers that are empty as yet.
+func (s *search) setUp() {
+	s.left = slices.DeleteFunc(s.left, func(i int) bool {
+		d := s.Changes[i].Difference
+		if d.Type != drift.Missing || d.ID.Kind != kinds.Namespace && d.ID.Kind != kinds.Tier {
+			return false
+		}
+		s.take(i, Closing, nil, 0, s.try(i, d.Want.Unstructured))
+		return true
+	})
+}
+
+// pass takes every change that will do, in their order, and answers whether there was one.
+func (s *search) pass(phase Phase, will func(*trial) bool) bool {
+	before := len(s.left)
+	for _, i := range slices.Clone(s.left) {
+		if s.mayComeNow(i) {
+			s.takeIf(i, phase, will)
+		}
+	}
+	return len(s.left) < before
+}
+
+// first takes the first change that will do, and answers whether there was one.
+func (s *search) first(phase Phase, will func(*trial) bool) bool {
+	return slices.ContainsFunc(slices.Clone(s.left), func(i int) bool { return s.mayComeNow(i) && s.takeIf(i, phase, will) })
+}
+
+func (s *search) takeIf(i int, phase Phase, will func(*trial) bool) bool {
+	t := s.try(i, s.target(i))
+	if !will(t) {
+		return false
+	}
+	s.take(i, phase, nil, 0, t)
+	s.left = slices.DeleteFunc(s.left, func(k int) bool { return k == i })
+	return true
+}
+
+// mayComeNow says whether nothing else must come first: a tier goes when all else has.
+func (s *search) mayComeNow(i int) bool {
+	gone := func(k int) bool {
+		return s.Changes[k].Difference.Want == nil && s.Changes[k].Difference.ID.Kind == kinds.Tier
+	}
+	return !gone(i) || !slices.ContainsFunc(s.left, func(k int) bool { return !gone(k) })
+}
+
+// both says whether a change opens and closes now, or opens what neither end does.
+func (s *search) both(i int) bool {
+	t := s.try(i, s.target(i))
+	return len(t.down) > 0 || t.window
+}
+
+func anyChange(int) bool { return true }
+
+// halve writes one change that cannot be made yet as something in between.
+func (s *search) halve(which func(i int) bool, will func(*trial) bool) bool {
+	for _, i := range s.left {
+		if s.between[i] || !which(i) {
+			continue
+		}
+		for recipe, content := range middles(s.Changes[i].Difference) {
+			t := s.try(i, content)
+			if len(t.down) == 0 && len(t.up) == 0 || !will(t) {
+				continue
+			}
+			s.take(i, Closing, content, recipe, t)
+			s.between[i] = true
+			return true
+		}
+	}
+	return false
+}
+
+// target returns what the change makes of its object; nil if it goes.
+func (s *search) target(i int) *unstructured.Unstructured {
+	if w := s.Changes[i].Difference.Want; w != nil {
+		return w.Unstructured
+	}
+	return nil
+}
+
+// try finds out what a write would do now.
+func (s *search) try(i int, content *unstructured.Unstructured) *trial {
+	t := &trial{}
+	for k, stage := range s.stages {
+		w := s.now.worlds[k].With(stage.Change(s.Changes[i].Difference, content))
+		now, next := s.now.allows[k], w.Connectivity()
+		t.next.worlds, t.next.allows = append(t.next.worlds, w), append(t.next.allows, next)
+		moves := reach.Moves(now, next)
+		t.up, t.down = reach.JoinConnections(t.up, moves.Gained), reach.JoinConnections(t.down, moves.Lost)
+		live, git := s.ends[k][0], s.ends[k][1]
+		if len(moves.Gained) > 0 {
+			t.window = t.window || len(reach.Between(next, live, git).Gained) > 0
+			t.beyond = t.beyond || len(reach.Between(next, now, git).Gained) > 0
+		}
+		if len(moves.Lost) > 0 {
+			t.cuts = t.cuts || len(reach.Between(next, live, git, now).Lost) > 0
+		}
+	}
+	return t
+}
+
+// take goes on to the next state.
+func (s *search) take(i int, phase Phase, content *unstructured.Unstructured, recipe int, t *trial) {
+	step := Step{Change: i, Phase: phase, Content: content, recipe: recipe, Effect: drift.Exposure{Opens: t.up, Closes: t.down}.Effect()}
+	for k, ends := range s.ends {
+		now, next := s.now.allows[k], t.next.allows[k]
+		step.Opens = reach.JoinConnections(step.Opens, reach.Between(next, ends[0], now).Gained)
+		step.Cuts = reach.JoinConnections(step.Cuts, reach.Between(next, ends[0], ends[1], now).Lost)
+	}
+	s.order.Steps = append(s.order.Steps, step)
+	s.now = t.next
+}
+
+// beyond returns what a state lets through and the target does not.
+func (s *search) beyond(m moment) []reach.Connection {
+	var out []reach.Connection
+	for k, ends := range s.ends {
+		out = reach.JoinConnections(out, reach.Moves(ends[1], m.allows[k]).Gained)
+	}
+	return out
+}
