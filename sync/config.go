@@ -103,6 +103,8 @@ type Config struct {
 	Workers int
 	// MaxPrune bounds removals; the zero value allows none.
 	MaxPrune PruneLimit
+	// Freeze are the windows in which no new revision is applied.
+	Freeze []Freeze
 	// BreakGlass is how long the annotation ringfence.dev/break-glass may keep a
 	// tenant's drift from being corrected, from first sight and within 24 hours; 0
 	// means that nobody looks at it.
@@ -138,6 +140,11 @@ func (c *Config) complete() error {
 	}
 	if c.DriftMetrics == nil {
 		c.DriftMetrics = drift.NewMetrics(nil)
+	}
+	for _, f := range c.Freeze {
+		if f.Start == nil || f.Duration <= 0 {
+			return errors.New("sync.New: each Freeze needs a Start and a Duration")
+		}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -33,6 +33,10 @@
 // owns which namespace is in the state where it does not follow from the applied
 // revision alone, so that a newcomer's claim is not judged anew at each start.
 //
+// A revision that a freeze holds back is not adopted, and nothing of it is in the
+// state: a start within the window adopts what was adopted last, which may be one
+// whose application a crash cut off, and finishes it.
+//
 // Limitations: of a tenant that could not be written for several revisions, a
 // restart knows the last that was reached and the newest two, not those between:
 // an object that only these had is then reported as extra, and not removed.

@@ -36,6 +36,7 @@ type Engine struct {
 	world   atomic.Pointer[world]
 	known   atomic.Pointer[state]             // as it was when this process began
 	owners  atomic.Pointer[map[string]string] // who owned what before this process began
+	frozen  atomic.Pointer[frozen]            // the revision that a freeze holds back; nil if none
 	waiting atomic.Pointer[string]            // what start-up waits for; nil or "" if nothing
 
 	mu       stdsync.Mutex // guards what follows

@@ -85,7 +85,7 @@ func (o *owner) tenant(t *kustomize.Tenant, commit string, may []string) *target
 	next := newTarget(t, commit, before)
 	if until := next.own.SuspendUntil; time.Now().Before(until) {
 		if stands && !next.sameObjects(before) {
-			next = before.waiting(next.own)
+			next = before.waiting(next)
 		}
 		next.suspended = until
 	}

@@ -41,6 +41,7 @@ type owner struct {
 	// resume fires when the first suspension of a tenant ends.
 	resume *time.Timer
 	memory
+	frost
 	saved bool // the state as it is now is saved
 
 	// refused says why the newest snapshot is not adopted; "" if it is.
@@ -93,7 +94,8 @@ func (o *owner) load(ctx context.Context) bool {
 
 // run adopts snapshots and saves the state until ctx is done.
 func (o *owner) run(ctx context.Context) {
-	o.timer, o.resume, o.due = stoppedTimer(), stoppedTimer(), stoppedTimer()
+	o.timer, o.resume, o.due, o.thaw = stoppedTimer(), stoppedTimer(), stoppedTimer(), stoppedTimer()
+	defer o.thaw.Stop()
 	defer o.timer.Stop()
 	defer o.resume.Stop()
 	defer o.due.Stop()
@@ -104,7 +106,10 @@ func (o *owner) run(ctx context.Context) {
 			return
 		case s := <-o.engine.offered:
 			o.delay, o.refused = 0, ""
+			o.wait(nil)
 			o.adopt(ctx, s)
+		case <-o.thaw.C:
+			o.thawed(ctx)
 		case <-o.engine.healthy:
 			o.everyoneIsDue()
 		case <-o.engine.reported:
@@ -145,7 +150,7 @@ func (o *owner) again(ctx context.Context) {
 		o.adopt(ctx, s)
 		return
 	}
-	if w := o.previous; w.pruneHeld != "" && o.publish(ctx, w.revision, w.rendered) != nil {
+	if w := o.previous; w.pruneHeld != "" && (o.frozen() || o.publish(ctx, w.revision, w.rendered) != nil) {
 		o.timer.Reset(time.Minute)
 	}
 	o.finish(ctx)
@@ -154,6 +159,10 @@ func (o *owner) again(ctx context.Context) {
 // resumed adopts the newest revision for the tenants whose suspension has
 // ended, as if it were new.
 func (o *owner) resumed(ctx context.Context) {
+	if until := frozenUntil(o.engine.config.Freeze, time.Now()); !until.IsZero() {
+		o.resume.Reset(time.Until(until))
+		return
+	}
 	if w := o.previous; w.rendered != nil && o.publish(ctx, w.revision, w.rendered) != nil {
 		o.resume.Reset(time.Minute)
 	}
@@ -183,6 +192,9 @@ func (o *owner) later() {
 func (o *owner) adopt(ctx context.Context, s *sources.Snapshot) {
 	commit := s.Revision().Commit
 	o.retry = nil
+	if o.freezes(ctx, s) {
+		return
+	}
 	rendered, err := o.engine.config.Renderer.Render(ctx, s)
 	if err == nil {
 		err = o.checkNotEmptied(rendered)
@@ -261,13 +273,8 @@ func (o *owner) checkNotEmptied(r *Rendered) error {
 func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) error {
 	next, removal := o.next(ctx, commit, rendered)
 	touched := o.touched(next)
-	if o.engine.config.Mode != Observe && len(touched) > 0 && commit != o.state.Applied && !slices.Contains(o.state.Pending, commit) {
-		pending := o.state
-		pending.Pending = append(slices.Clone(o.state.Pending), commit)
-		if err := o.store.save(ctx, pending); err != nil {
-			return err
-		}
-		o.state = pending
+	if err := o.begin(ctx, commit, touched); err != nil {
+		return err
 	}
 	if next.pruneHeld == "" {
 		o.prunes.add(time.Now(), removal)

@@ -24,6 +24,8 @@ type state struct {
 	Applied string `json:"applied,omitempty"`
 	// Pending are commits whose application began and did not end.
 	Pending []string `json:"pending,omitempty"`
+	// Adopted is the one of Pending that is to be applied; "" means that it is Applied.
+	Adopted string `json:"adopted,omitempty"`
 	// Owners are the overlays by the namespaces that they own; kept only where
 	// overlays are refused at Applied, since it shows who owns what otherwise.
 	Owners map[string]string `json:"owners,omitempty"`

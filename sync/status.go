@@ -22,7 +22,7 @@ const (
 	Unknown     State = "unknown"     // the live state cannot be seen
 	Failed      State = "failed"      // its overlay is refused, or cannot be written
 	Drifted     State = "drifted"     // Git and the cluster differ
-	Suspended   State = "suspended"   // new revisions are held back by its settings
+	Suspended   State = "suspended"   // new revisions are held back by its settings or a freeze
 	Pending     State = "pending"     // not applied yet; its namespace may not exist
 	Synced      State = "synced"      // equal to Git
 )
@@ -63,12 +63,36 @@ type Status struct {
 	Waiting string
 	// PruneHeld says why nothing is removed; "" if removals are allowed.
 	PruneHeld string
+	// Held are the revisions, and parts of one, that are held back.
+	Held []Held
 	// Tenants counts tenants by state, without the cluster overlay.
 	Tenants map[State]int
 	// Refused are problems of overlays that belong to no tenant.
 	Refused []kustomize.Problem
 	// Blind names the kinds that cannot be seen, with the reason.
 	Blind []string
+}
+
+// What holds a revision back, or a part of it.
+const (
+	HeldByFreeze = "freeze" // a window of sync.freeze
+	HeldByPrune  = "prune"  // it removes more than sync.maxPrune allows
+)
+
+// Held is a revision, or what is left to be done of one, that is held back.
+type Held struct {
+	// Reason is HeldByFreeze or HeldByPrune.
+	Reason string
+	// Revision is the commit.
+	Revision string
+	// Until is when it goes on by itself; zero if that is not known.
+	Until time.Time
+	// Tenants are those that wait for the revision, or that would be quarantined, sorted; "" is the cluster overlay.
+	Tenants []string
+	// Objects are those that would be removed from tenants that stay, sorted.
+	Objects []string
+	// Message says in one line what is held, why, and what to do.
+	Message string
 }
 
 // report is what a round leaves for readers.
@@ -121,6 +145,7 @@ func (e *Engine) Status() Status {
 	if what := e.waiting.Load(); what != nil {
 		s.Waiting = *what
 	}
+	s.Held = e.frozen.Load().held()
 	w := e.world.Load()
 	if w == nil {
 		return s
@@ -146,7 +171,7 @@ func (e *Engine) Tenants() []Tenant {
 	out := make([]Tenant, 0, len(w.targets))
 	e.mu.Lock()
 	for name, t := range w.targets {
-		out = append(out, tenant(w, t, e.reports[name], e.ledger.Standing(name), blind))
+		out = append(out, tenant(w, t, e.reports[name], e.ledger.Standing(name), blind).frozenBy(e.frozen.Load()))
 	}
 	e.mu.Unlock()
 	slices.SortFunc(out, func(a, b Tenant) int { return strings.Compare(a.Name, b.Name) })
@@ -179,6 +204,21 @@ func tenant(w *world, t *target, r report, standing int, blind bool) Tenant {
 		out.State = Synced
 	}
 	return out
+}
+
+// frozenBy returns the tenant as it is while a freeze holds a revision back that touches it.
+func (t Tenant) frozenBy(f *frozen) Tenant {
+	if !f.touches(t.Name) {
+		return t
+	}
+	t.Wanted = f.revision()
+	if t.State == Suspended || t.State == Pending || t.State == Synced {
+		t.State = Suspended
+		if f.until.After(t.Until) {
+			t.Until = f.until
+		}
+	}
+	return t
 }
 
 // Drift returns every difference that stands, and those corrected within the

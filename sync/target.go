@@ -67,6 +67,8 @@ type target struct {
 	// suspended is until when what is new waits, by the tenant's own settings; zero
 	// if nothing does.
 	suspended time.Time
+	// held is what waits for the end of the suspension; nil if nothing does.
+	held *target
 	// quarantined is since when the overlay is gone from Git; zero if it is not.
 	quarantined time.Time
 }
@@ -81,10 +83,10 @@ func newTarget(t *kustomize.Tenant, revision string, before *target) *target {
 }
 
 // waiting returns the target as it was, for a tenant whose own settings hold
-// the newest revision back.
-func (t *target) waiting(own kustomize.Own) *target {
+// the newest revision back, which is next.
+func (t *target) waiting(next *target) *target {
 	kept := *t
-	kept.own, kept.problems = own, nil
+	kept.own, kept.problems, kept.held = next.own, nil, next
 	return &kept
 }
 
@@ -116,7 +118,7 @@ func (t *target) sameObjects(other *target) bool {
 // allowed.
 func (t *target) withProblems(problems []kustomize.Problem, may []string) *target {
 	kept := *t
-	kept.problems, kept.suspended, kept.own = problems, time.Time{}, t.own.Within(may)
+	kept.problems, kept.suspended, kept.held, kept.own = problems, time.Time{}, nil, t.own.Within(may)
 	return &kept
 }
 

@@ -26,6 +26,15 @@ func breakGlass(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("kubectl", "annotate", "namespace", args[0], "ringfence.dev/break-glass="+from(ts, args[1])+" "+args[2]))
 }
 
+// freezeNow writes the daemon's configuration with a window of sync.freeze that has just begun: freeze FILE DURATION.
+func freezeNow(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: freeze file duration")
+	}
+	start := time.Now().Add(-time.Minute).UTC()
+	writeConfig(ts, false, []string{args[0], fmt.Sprintf("sync: {freeze: [{start: %q, duration: %s}]}", start.Format("4 15 2 1 *"), args[1])})
+}
+
 func from(ts *testscript.TestScript, duration string) string {
 	d, err := time.ParseDuration(duration)
 	ts.Check(err)

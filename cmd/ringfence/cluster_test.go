@@ -104,6 +104,7 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	commands["demo-clone"] = cloneDemo
 	commands["suspend"] = suspend
 	commands["glass"] = breakGlass
+	commands["freeze"] = freezeNow
 	commands["since"] = sinceOf
 	return commands
 }

@@ -34,6 +34,7 @@ func (l *lines) write(out io.Writer) error {
 func writeStatus(out io.Writer, o api.Overview, all bool) error {
 	l := &lines{}
 	l.add("%s", whole(o.Status))
+	writeHeld(l, o.Status.Held)
 	rows := o.NotSynced()
 	if all {
 		rows = o.All()
@@ -73,12 +74,31 @@ func whole(s api.Status) string {
 	}
 	add("waiting: ", s.Waiting)
 	add("blind: ", s.BlindWords())
-	add("removals are held: ", s.PruneHeld)
+	if len(s.Held) == 0 { // what is held has lines of its own
+		add("removals are held: ", s.PruneHeld)
+	}
 	add("source: ", s.Source.Error)
 	if refused := s.Source.Refused; refused != nil {
 		add("refused: ", short(refused.Revision)+" ("+refused.Reason+")")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// writeHeld says what is held back: why in one line, and what in one line for each kind.
+func writeHeld(l *lines, held []api.Held) {
+	for _, h := range held {
+		l.add("held by %s: %s", h.Reason, h.Message)
+		verb := "waits: "
+		if h.Reason == sync.HeldByPrune {
+			verb = "would be quarantined: "
+		}
+		if len(h.Tenants) > 0 {
+			l.add("  %s%s", verb, strings.Join(h.Tenants, ", "))
+		}
+		for _, o := range h.Objects {
+			l.add("  would be removed: %s", o)
+		}
+	}
 }
 
 // writeTenants prints a line for each tenant, in columns, with what is wrong below.
@@ -128,7 +148,7 @@ var meaning = map[sync.State]string{
 	sync.Quarantined: "its overlay left Git, it is held at deny-all",
 	sync.Unknown:     "its live state cannot be seen",
 	sync.Drifted:     "see ringfence drift",
-	sync.Suspended:   "its settings hold new revisions back",
+	sync.Suspended:   "its settings or a freeze hold new revisions back",
 	sync.Pending:     "not applied yet, or its namespace does not exist",
 }
 

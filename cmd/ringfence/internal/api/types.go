@@ -24,11 +24,22 @@ type Status struct {
 	Revision  string             `json:"revision"`
 	Waiting   string             `json:"waiting"`
 	PruneHeld string             `json:"pruneHeld"`
+	Held      []Held             `json:"held"`
 	Source    Source             `json:"source"`
 	Tenants   map[sync.State]int `json:"tenants"`
 	Refused   []Error            `json:"refused"`
 	Blind     []string           `json:"blind"`
 	Enforcer  *struct{}          `json:"enforcer"` // not looked for yet
+}
+
+// Held is a revision, or what is left to be done of one, that is held back.
+type Held struct {
+	Reason   string     `json:"reason"` // freeze or prune
+	Revision string     `json:"revision"`
+	Until    *time.Time `json:"until"`
+	Tenants  []string   `json:"tenants"` // freeze: that it touches; prune: that it would quarantine
+	Objects  []string   `json:"objects"` // prune: that it would remove from tenants that stay
+	Message  string     `json:"message"`
 }
 
 // Source is what the last poll of Git found.

@@ -137,8 +137,8 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 		Renderer: r, Source: source,
 		Instance: c.Daemon.Instance, Namespace: c.Daemon.LeaderElection.Namespace,
 		Mode: mode(c.Daemon), Workers: c.Daemon.Sync.Workers,
-		MaxPrune: sync.PruneLimit(c.Daemon.Sync.MaxPrune),
-		Audit:    c.Daemon.Drift.Audit, BreakGlass: c.Daemon.Drift.BreakGlass.MaxDuration,
+		MaxPrune: sync.PruneLimit(c.Daemon.Sync.MaxPrune), Freeze: freezes(c.Daemon.Sync.Freeze),
+		Audit: c.Daemon.Drift.Audit, BreakGlass: c.Daemon.Drift.BreakGlass.MaxDuration,
 		Metrics: sync.NewMetrics(reg), DriftMetrics: drift.NewMetrics(reg),
 		Log: c.Log,
 	})
@@ -147,6 +147,15 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 	}
 	r.owner = engine.Owner
 	return engine, nil
+}
+
+// freezes returns the windows of sync.freeze.
+func freezes(windows []config.Freeze) []sync.Freeze {
+	out := make([]sync.Freeze, len(windows))
+	for i, w := range windows {
+		out[i] = sync.Freeze{Start: w.Start.Schedule, Duration: w.Duration, Zone: w.Location()}
+	}
+	return out
 }
 
 func mode(d *config.Daemon) sync.Mode {

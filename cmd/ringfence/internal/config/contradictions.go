@@ -113,6 +113,7 @@ func (d *Daemon) contradictions() {
 	if d.Sync.QPS == 0 {
 		d.doc.Add("sync.qps", strict.Invalidf("a number above 0, or -1 for no bound", "0 would allow no request at all"))
 	}
+	d.freezeContradictions()
 	s := d.Source.Verify
 	if s.Mode == "none" && (len(s.Signers) > 0 || s.TrustFrom != "") {
 		d.doc.Add("source.verify", strict.Invalidf("set mode to head or range, or remove them", "signers or trustFrom are given, but mode is none"))

@@ -145,16 +145,6 @@ type MaxPrune struct {
 	Tenants int `key:"tenants"`
 }
 
-// Freeze is an entry of sync.freeze.
-type Freeze struct {
-	// Start is when it begins, a cron schedule.
-	Start Schedule `key:"start" is:"required"`
-	// Duration is how long it lasts.
-	Duration time.Duration `key:"duration" is:"required" min:"1m"`
-	// TimeZone is that of Start, such as Europe/Berlin (default UTC).
-	TimeZone string `key:"timeZone" format:"timeZone"`
-}
-
 // Drift is the daemon's own part of the "drift" section.
 type Drift struct {
 	// Mode is correct (default), or report, which undoes nothing.

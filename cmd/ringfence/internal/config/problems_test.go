@@ -239,25 +239,34 @@ c.yaml:3:74: source.tls: certFile and keyFile are needed together`,
 		},
 		"freeze": {
 			"sync: {freeze: [{start: x, duration: 1, timeZone: Mars}]}\n",
-			`c.yaml:3:16: sync.freeze: this version of Ringfence does not have freezes yet: only an empty list is accepted (leave the key out)
-c.yaml:3:25: sync.freeze[0].start: "x" is not a schedule: expected exactly 5 fields, found 1: [x] (five fields as in cron, such as "0 6 * * MON", or "@every 30s", "@hourly", "@daily")
+			`c.yaml:3:25: sync.freeze[0].start: "x" is not a schedule: expected exactly 5 fields, found 1: [x] (five fields as in cron, such as "0 6 * * MON", or "@every 30s", "@hourly", "@daily")
 c.yaml:3:38: sync.freeze[0].duration: a duration is expected, not the bare number 1 (a number with its unit: 30s, 10m, 1h30m)
 c.yaml:3:51: sync.freeze[0].timeZone: "Mars" is not a time zone (a name of the IANA database: Europe/Berlin, UTC)`,
 		},
+		"freeze that means nothing": {
+			`sync:
+  freeze:
+  - {start: "@every 1h", duration: 10m}
+  - {start: "CRON_TZ=Europe/Berlin 0 18 * * FRI", duration: 60h}
+  - {start: "0 * * * *", duration: 1h}
+  - {start: "0 18 * * FRI", duration: 60h, timeZone: Europe/Berlin}
+`,
+			`c.yaml:5:13: sync.freeze[0].start: "@every 1h" says how often, and not when (give the times at which it begins, such as "0 18 * * FRI")
+c.yaml:6:13: sync.freeze[1].start: "CRON_TZ=Europe/Berlin 0 18 * * FRI" has a time zone of its own (give it as timeZone)
+c.yaml:7:13: sync.freeze[2].start: lasts 1h0m0s and begins again before it ends, so that it never ends (make it shorter, or let it begin more seldom)`,
+		},
 		"not yet": {
 			`source: {url: "https://h/r", verify: {mode: head}}
-sync: {freeze: [{start: "0 18 * * FRI", duration: 60h}]}
 leaderElection: {enabled: true}
 http: {hookListen: ":9", hookSecretFile: s, auth: kubernetes}
 layout: {allowedKinds: [{kind: Role, scope: Namespaced}]}
 `,
 			`c.yaml:3:45: source.verify.mode: this version of Ringfence does not have signature verification yet: only none is accepted (leave the key out)
-c.yaml:4:16: sync.freeze: this version of Ringfence does not have freezes yet: only an empty list is accepted (leave the key out)
-c.yaml:5:27: leaderElection.enabled: this version of Ringfence does not have leader election yet: only false is accepted (leave the key out)
-c.yaml:6:20: http.hookListen: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
-c.yaml:6:42: http.hookSecretFile: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
-c.yaml:6:51: http.auth: this version of Ringfence does not have authentication of API requests yet: only none is accepted (leave the key out)
-c.yaml:7:24: layout.allowedKinds: this version of Ringfence does not have kinds beside the guarded ones yet: only an empty list is accepted (leave the key out)`,
+c.yaml:4:27: leaderElection.enabled: this version of Ringfence does not have leader election yet: only false is accepted (leave the key out)
+c.yaml:5:20: http.hookListen: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
+c.yaml:5:42: http.hookSecretFile: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
+c.yaml:5:51: http.auth: this version of Ringfence does not have authentication of API requests yet: only none is accepted (leave the key out)
+c.yaml:6:24: layout.allowedKinds: this version of Ringfence does not have kinds beside the guarded ones yet: only an empty list is accepted (leave the key out)`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,7 +14,7 @@ func (h *Handler) status() api.Status {
 	s := h.config.Engine.Status()
 	return api.Status{
 		Instance: h.config.Instance, Leader: true, Ready: s.Ready, Revision: s.Revision,
-		Waiting: s.Waiting, PruneHeld: s.PruneHeld,
+		Waiting: s.Waiting, PruneHeld: s.PruneHeld, Held: heldOf(s.Held),
 		Source: h.source(), Tenants: s.Tenants, Refused: errorsOf(s.Refused), Blind: listed(s.Blind),
 	}
 }
@@ -73,6 +73,25 @@ func tenantOf(t sync.Tenant) api.Tenant {
 	if !t.Until.IsZero() {
 		until := t.Until.UTC()
 		out.Until = &until
+	}
+	return out
+}
+
+// heldOf lists what is held back; the cluster overlay goes by the name under which it can be asked for.
+func heldOf(held []sync.Held) []api.Held {
+	out := make([]api.Held, 0, len(held))
+	for _, h := range held {
+		row := api.Held{Reason: h.Reason, Revision: h.Revision, Message: h.Message, Objects: listed(h.Objects), Tenants: make([]string, len(h.Tenants))}
+		for i, name := range h.Tenants {
+			if row.Tenants[i] = name; name == "" {
+				row.Tenants[i] = clusterOverlay
+			}
+		}
+		if !h.Until.IsZero() {
+			until := h.Until.UTC()
+			row.Until = &until
+		}
+		out = append(out, row)
 	}
 	return out
 }

@@ -19,6 +19,10 @@ func TestAnswers(t *testing.T) {
 		"/api/v1/status": `{
 			"instance": "default", "leader": true, "ready": true, "revision": "` + commit + `",
 			"waiting": "", "pruneHeld": "21 objects would go, and sync.maxPrune.objects is 20",
+			"held": [
+				{"reason": "freeze", "revision": "` + commit + `", "until": "2026-03-01T08:00:00Z", "tenants": ["_cluster", "caas-acme"], "objects": [], "message": "it waits"},
+				{"reason": "prune", "revision": "` + commit + `", "until": null, "tenants": [], "objects": ["Tier.projectcalico.org shadow"], "message": "21 objects would go"}
+			],
 			"source": {
 				"url": "https://git.example.com/policies.git", "ref": "refs/heads/main", "revision": "` + commit + `",
 				"checked": "2026-03-01T09:30:00Z", "refused": {"revision": "` + older + `", "reason": "rewind"}, "error": "history was rewound"
@@ -78,7 +82,7 @@ func TestAnswersAtTheStart(t *testing.T) {
 	h := handler(t, &engine{status: sync.Status{Tenants: map[sync.State]int{}}}, &source{})
 	for path, want := range map[string]string{
 		"/api/v1/status": `{
-			"instance": "default", "leader": true, "ready": false, "revision": "", "waiting": "", "pruneHeld": "",
+			"instance": "default", "leader": true, "ready": false, "revision": "", "waiting": "", "pruneHeld": "", "held": [],
 			"source": {"url": "https://git.example.com/policies.git", "ref": "", "revision": "", "checked": null, "refused": null, "error": ""},
 			"tenants": {}, "refused": [], "blind": [], "enforcer": null
 		}`,

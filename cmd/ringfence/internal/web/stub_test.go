@@ -96,6 +96,10 @@ func busy() *engine {
 	return &engine{
 		status: sync.Status{
 			Ready: true, Revision: commit, PruneHeld: "21 objects would go, and sync.maxPrune.objects is 20",
+			Held: []sync.Held{
+				{Reason: sync.HeldByFreeze, Revision: commit, Until: at("10:00:00+02:00"), Tenants: []string{"", "caas-acme"}, Message: "it waits"},
+				{Reason: sync.HeldByPrune, Revision: commit, Objects: []string{"Tier.projectcalico.org shadow"}, Message: "21 objects would go"},
+			},
 			Tenants: map[sync.State]int{sync.Synced: 1, sync.Failed: 1, sync.Unknown: 0},
 			Refused: []kustomize.Problem{{Overlay: "overlays/x", File: "overlays/x/kustomization.yaml", Line: 1, Column: 2, Message: "no namespace", Hint: "set one"}},
 			Blind:   []string{"tiers.projectcalico.org: forbidden"},
