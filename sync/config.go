@@ -64,6 +64,8 @@ type Source interface {
 	At(ctx context.Context, commit string) (*sources.Snapshot, error)
 	// SetFloor names the commit from which whatever is polled must descend.
 	SetFloor(commit string)
+	// Trailers returns the lines of a key in the messages of the commits of newest's history that are not in base's.
+	Trailers(ctx context.Context, base, newest, key string) ([]sources.Trailer, error)
 }
 
 // PruneLimit bounds what may be removed within one hour. Zero means that

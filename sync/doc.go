@@ -33,6 +33,10 @@
 // owns which namespace is in the state where it does not follow from the applied
 // revision alone, so that a newcomer's claim is not judged anew at each start.
 //
+// What is removed within the hour, and what is held back from removal, is in the
+// state from step 1 on: a crash after it counts a removal that may not have been
+// done, and the next start does it without counting it again.
+//
 // A revision that a freeze holds back is not adopted, and nothing of it is in the
 // state: a start within the window adopts what was adopted last, which may be one
 // whose application a crash cut off, and finishes it.

@@ -93,7 +93,7 @@ func (o *owner) hold(ctx context.Context, s *sources.Snapshot, until time.Time) 
 	f := &frozen{snapshot: s, until: until}
 	rendered, err := o.engine.config.Renderer.Render(ctx, s)
 	if err == nil {
-		err = o.checkNotEmptied(rendered)
+		err = o.checkNotEmptied(ctx, rendered)
 	}
 	if ctx.Err() != nil {
 		return
@@ -137,11 +137,18 @@ func (o *owner) thawed(ctx context.Context) {
 }
 
 // begin saves what the next start must know before anything of a revision is written.
-func (o *owner) begin(ctx context.Context, commit string, touched map[string]bool) error {
+// On an error nothing has changed.
+func (o *owner) begin(ctx context.Context, next *world, counted removal, touched map[string]bool) error {
+	holds, removed := o.holds, o.removed
+	o.holds = next.holds
+	if next.pruneHeld == "" {
+		o.removed = o.removed.with(time.Now(), counted, o.engine.config.MaxPrune)
+	}
 	if o.engine.config.Mode == Observe || len(touched) == 0 {
 		return nil
 	}
-	st := o.state
+	st, commit := o.state, next.revision
+	o.write(&st)
 	st.Adopted = ""
 	if commit != st.Applied {
 		st.Adopted = commit
@@ -150,6 +157,7 @@ func (o *owner) begin(ctx context.Context, commit string, touched map[string]boo
 		}
 	}
 	if err := o.store.save(ctx, st); err != nil {
+		o.holds, o.removed = holds, removed
 		return err
 	}
 	o.state = st

@@ -116,6 +116,17 @@ func (r *repository) SetFloor(commit string) {
 	r.mu.Unlock()
 }
 
+// Trailers implements Source.
+func (r *repository) Trailers(ctx context.Context, base, newest, key string) ([]sources.Trailer, error) {
+	r.mu.Lock()
+	broken := r.broken
+	r.mu.Unlock()
+	if broken != nil {
+		return nil, broken
+	}
+	return r.source.Trailers(ctx, base, newest, key)
+}
+
 // overlay returns the files of an overlay: its namespace, which it makes, and
 // allowances of the given names.
 func overlay(folder, namespace string, allowances ...string) map[string]string {

@@ -31,6 +31,9 @@ type memory struct {
 	standing map[string]time.Time // since when differences stand, by key
 	unfenced map[string]types.UID // namespaces that were told about
 
+	holds   []pruneHold  // removals that are held
+	removed pruneHistory // those of the last hour
+
 	// due fires when what has changed is to be written; armed: it is about to.
 	due   *time.Timer
 	armed bool
@@ -45,6 +48,10 @@ func (o *owner) remember(st *state) {
 		o.stood[name] = true
 	}
 	o.standing = st.Since
+	o.holds = st.Held
+	if st.Removed != nil {
+		o.removed = *st.Removed
+	}
 	o.engine.known.Store(st)
 	o.engine.ledger.Restore(st.Since)
 }
@@ -129,6 +136,11 @@ func (m *memory) write(st *state) {
 		st.Openings = maps.Clone(m.openings)
 	}
 	st.Stood = slices.Sorted(maps.Keys(m.stood))
+	st.Held, st.Removed = m.holds, nil
+	if len(m.removed.Objects)+len(m.removed.Tenants) > 0 {
+		removed := m.removed
+		st.Removed = &removed
+	}
 }
 
 // lose drops what is remembered of a tenant that is gone.

@@ -45,15 +45,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 // countHeld sets how many tenants are held back, by reason.
 func (m *Metrics) countHeld(w *world) {
-	refused, pruning := 0, 0
+	refused := 0
 	for _, t := range w.targets {
 		if len(t.problems) > 0 {
 			refused++
 		}
-		if w.pruneHeld != "" && t.revision != w.revision && t.quarantined.IsZero() && len(t.problems) == 0 {
-			pruning++
-		}
 	}
 	m.held.WithLabelValues("error").Set(float64(refused))
-	m.held.WithLabelValues("prune").Set(float64(pruning))
+	m.held.WithLabelValues("prune").Set(float64(len(w.kept.touches())))
 }

@@ -24,7 +24,8 @@ import (
 //   - the cluster overlay likewise, but that nothing takes its place.
 //
 // If that removes more than is allowed, whoever would be quarantined stays as
-// it was, and the world says that nothing is to be removed.
+// it was, and the world says that nothing is to be removed but what is confirmed.
+// The removal that counts is returned; o is not changed.
 func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*world, removal) {
 	w := &world{revision: commit, rendered: rendered, targets: map[string]*target{}}
 	w.looks = stdsync.OnceValue(func() reach.NamespaceTerms { return looksAt(w) })
@@ -63,9 +64,9 @@ func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*w
 		w.targets[before.name] = o.quarantined(ctx, before, rendered, commit)
 	}
 	change.objects = o.objectsLeaving(w)
-	if w.pruneHeld = o.prunes.refuse(time.Now(), change, o.engine.config.MaxPrune); w.pruneHeld != "" {
+	if w.pruning, change = o.decide(ctx, commit, change); w.pruneHeld != "" {
 		for _, before := range left {
-			if before.quarantined.IsZero() {
+			if before.quarantined.IsZero() && !w.confirmed.tenants[before.name] {
 				w.targets[before.name] = before
 			}
 		}

@@ -32,7 +32,6 @@ type owner struct {
 	// round has tried yet.
 	remaining map[string]bool
 	adopted   time.Time
-	prunes    pruneHistory
 
 	// retry is the snapshot that could not be adopted for a passing reason.
 	retry *sources.Snapshot
@@ -197,9 +196,13 @@ func (o *owner) adopt(ctx context.Context, s *sources.Snapshot) {
 	}
 	rendered, err := o.engine.config.Renderer.Render(ctx, s)
 	if err == nil {
-		err = o.checkNotEmptied(rendered)
+		err = o.checkNotEmptied(ctx, rendered)
 	}
 	if ctx.Err() != nil {
+		return
+	}
+	if passing := new(passingError); errors.As(err, &passing) {
+		o.tryAgain(ctx, s, "what was applied before cannot be read yet", err)
 		return
 	}
 	if err != nil {
@@ -254,31 +257,15 @@ func (o *owner) restore(ctx context.Context, refused *sources.Snapshot) {
 	}
 }
 
-// checkNotEmptied refuses a revision that has no overlay left where there were
-// some: that is a mistake, and would quarantine everyone.
-func (o *owner) checkNotEmptied(r *Rendered) error {
-	if len(r.Rendering.Overlays) > 0 {
-		return nil
-	}
-	for name, t := range o.previous.targets {
-		if name != clusterTenant && t.quarantined.IsZero() {
-			return errors.New("no tenant overlay is left in it, where there were some: nothing is removed (hint: if this is meant, remove them over several commits within sync.maxPrune)")
-		}
-	}
-	return nil
-}
-
 // publish makes the world of a rendered revision, saves that it is pending, and
 // makes due whoever it touches. On an error nothing has changed.
 func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) error {
 	next, removal := o.next(ctx, commit, rendered)
 	touched := o.touched(next)
-	if err := o.begin(ctx, commit, touched); err != nil {
+	if err := o.begin(ctx, next, removal, touched); err != nil {
 		return err
 	}
-	if next.pruneHeld == "" {
-		o.prunes.add(time.Now(), removal)
-	} else {
+	if next.pruneHeld != "" {
 		o.timer.Reset(time.Minute)
 	}
 	o.announce(next)
@@ -345,7 +332,7 @@ func (o *owner) touched(next *world) map[string]bool {
 		switch {
 		case !t.sameObjects(o.base[name]), o.remaining[name],
 			o.previous.targets[name] != nil && (!t.sameObjects(o.previous.targets[name]) || t.own != o.previous.targets[name].own),
-			(next.pruneHeld == "") != (o.previous.pruneHeld == ""):
+			!next.prunesAs(o.previous):
 			out[name] = true
 		}
 	}

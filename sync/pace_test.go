@@ -27,44 +27,42 @@ func TestPruneLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h pruneHistory
 		limit := PruneLimit{Objects: 10, Tenants: 1}
-		allowed := func(r removal) bool { return h.refuse(time.Now(), r, limit) == "" }
+		allowed := func(r removal) bool { return h.refuse(time.Now(), r, limit, "c1") == "" }
 		assert.True(t, allowed(removal{}))
 		assert.True(t, allowed(removing(0, 10, "a")))
 		assert.False(t, allowed(removing(0, 11)))
 		assert.False(t, allowed(removing(0, 0, "a", "b")))
 
-		h.add(time.Now(), removing(0, 6))
+		h = h.with(time.Now(), removing(0, 6), limit)
 		assert.False(t, allowed(removing(6, 5)), "11 within the hour")
 		assert.True(t, allowed(removing(6, 4)))
 		assert.True(t, allowed(removing(0, 6)), "asking for the same again, since it was not done, is no other removal")
 		assert.True(t, allowed(removing(3, 7)), "overlapping: 10 in all")
 		assert.True(t, allowed(removing(0, 0, "a")), "tenants are counted on their own")
-		h.add(time.Now(), removing(0, 0, "a"))
+		h = h.with(time.Now(), removing(0, 0, "a"), limit)
 		assert.False(t, allowed(removing(0, 0, "b")))
 		assert.True(t, allowed(removing(6, 4)), "no tenant leaves, so that limit does not matter")
 
 		time.Sleep(30 * time.Minute)
-		h.add(time.Now(), removing(0, 6)) // again: the hour still counts from the first
-		h.add(time.Now(), removing(6, 4))
+		h = h.with(time.Now(), removing(0, 6), limit) // again: the hour still counts from the first
+		h = h.with(time.Now(), removing(6, 4), limit)
 		assert.False(t, allowed(removing(20, 1)))
 		time.Sleep(30 * time.Minute)
 		assert.True(t, allowed(removing(20, 6)), "the first six are an hour old")
 		assert.False(t, allowed(removing(20, 7)))
 		assert.True(t, allowed(removing(0, 0, "b")))
 		time.Sleep(time.Hour)
-		h.add(time.Now(), removal{})
-		assert.Empty(t, h.objects, "nothing is kept for ever")
+		h = h.with(time.Now(), removal{}, limit)
+		assert.Empty(t, h.Objects, "nothing is kept for ever")
 	})
 }
 
 func TestPruneLimitEdges(t *testing.T) {
 	var h pruneHistory
 	now := someTime()
-	assert.NotEmpty(t, h.refuse(now, removing(0, 1), PruneLimit{}), "zero allows nothing")
-	assert.NotEmpty(t, h.refuse(now, removing(0, 0, "a"), PruneLimit{Objects: -1}))
-	assert.Empty(t, h.refuse(now, removing(0, 1000, "a", "b", "c"), PruneLimit{Objects: -1, Tenants: -1}), "negative is no limit")
-	assert.Equal(t, "the revision removes 2 objects and 1 tenants, 2 and 1 within the hour, more than sync.maxPrune allows (objects: 1, tenants: 3); everything else is applied (hint: revert, remove less at a time, or raise sync.maxPrune)",
-		h.refuse(now, removing(0, 2, "a"), PruneLimit{Objects: 1, Tenants: 3}))
+	assert.NotEmpty(t, h.refuse(now, removing(0, 1), PruneLimit{}, "c1"), "zero allows nothing")
+	assert.NotEmpty(t, h.refuse(now, removing(0, 0, "a"), PruneLimit{Objects: -1}, "c1"))
+	assert.Empty(t, h.refuse(now, removing(0, 1000, "a", "b", "c"), PruneLimit{Objects: -1, Tenants: -1}, "c1"), "negative is no limit")
 }
 
 // Whoever keeps changing an object back gets growing pauses, and is forgiven.

@@ -3,6 +3,8 @@ package sync
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringfence/ringfence/drift"
@@ -14,56 +16,121 @@ type removal struct {
 	tenants []string   // that leave Git
 }
 
-// pruneHistory remembers the removals of the last hour, each once: one that has
-// to be tried again, or that a further revision asks for again, is no other. A
-// restart forgets them.
-type pruneHistory struct {
-	objects map[drift.ID]time.Time
-	tenants map[string]time.Time
-}
-
-// add notes a removal that is carried out.
-func (h *pruneHistory) add(now time.Time, r removal) {
-	h.objects = remember(h.objects, r.objects, now)
-	h.tenants = remember(h.tenants, r.tenants, now)
-}
-
-func remember[K comparable](past map[K]time.Time, more []K, now time.Time) map[K]time.Time {
-	if past == nil {
-		past = map[K]time.Time{}
+// names returns the objects as people and the state call them, sorted.
+func (r removal) names() []string {
+	out := make([]string, len(r.objects))
+	for i, id := range r.objects {
+		out[i] = id.String()
 	}
-	maps.DeleteFunc(past, func(_ K, at time.Time) bool { return now.Sub(at) >= time.Hour })
-	for _, k := range more {
-		if _, known := past[k]; !known {
-			past[k] = now
+	slices.Sort(out)
+	return out
+}
+
+// without returns the removal less what was confirmed.
+func (r removal) without(confirmed set) removal {
+	return removal{
+		objects: slices.DeleteFunc(slices.Clone(r.objects), func(id drift.ID) bool { return confirmed.objects[id.String()] }),
+		tenants: slices.DeleteFunc(slices.Clone(r.tenants), func(name string) bool { return confirmed.tenants[name] }),
+	}
+}
+
+// touches returns the tenants that lose something, the cluster overlay as "".
+func (r removal) touches() map[string]bool {
+	out := map[string]bool{}
+	for _, id := range r.objects {
+		out[id.Namespace] = true
+	}
+	for _, name := range r.tenants {
+		out[name] = true
+	}
+	return out
+}
+
+// pruneHistory remembers the removals of the last hour, each once: one that has
+// to be tried again, or that a further revision asks for again, is no other. It is
+// in the state, so that a restart forgets none.
+type pruneHistory struct {
+	Objects map[string]time.Time `json:"objects,omitempty"`
+	Tenants map[string]time.Time `json:"tenants,omitempty"`
+}
+
+// historyMost bounds what is remembered of one sort; of more, the newest are kept.
+const historyMost = 2000
+
+// with returns the history with a removal that is carried out.
+func (h pruneHistory) with(now time.Time, r removal, limit PruneLimit) pruneHistory {
+	now = now.UTC().Truncate(time.Second)
+	objects, tenants := r.names(), r.tenants
+	if limit.Objects < 0 { // nobody counts
+		objects = nil
+	}
+	if limit.Tenants < 0 {
+		tenants = nil
+	}
+	return pruneHistory{Objects: remember(h.Objects, objects, now), Tenants: remember(h.Tenants, tenants, now)}
+}
+
+func remember(past map[string]time.Time, more []string, now time.Time) map[string]time.Time {
+	out := map[string]time.Time{}
+	for name, at := range past {
+		if now.Sub(at) < time.Hour {
+			out[name] = at
 		}
 	}
-	return past
+	for _, name := range more {
+		if _, known := out[name]; !known {
+			out[name] = now
+		}
+	}
+	if len(out) > historyMost {
+		names := slices.SortedFunc(maps.Keys(out), func(a, b string) int { return out[b].Compare(out[a]) })
+		for _, name := range names[historyMost:] {
+			delete(out, name)
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // within counts what was removed within the hour and what is to be now.
-func within[K comparable](past map[K]time.Time, more []K, now time.Time) int {
-	all := map[K]bool{}
-	for _, k := range more {
-		all[k] = true
+func within(past map[string]time.Time, more []string, now time.Time) int {
+	all := map[string]bool{}
+	for _, name := range more {
+		all[name] = true
 	}
-	for k, at := range past {
+	for name, at := range past {
 		if now.Sub(at) < time.Hour {
-			all[k] = true
+			all[name] = true
 		}
 	}
 	return len(all)
 }
 
-// refuse says, in one line, why a removal may not be carried out now; "" if it
-// may.
-func (h *pruneHistory) refuse(now time.Time, r removal, limit PruneLimit) string {
-	objects, tenants := within(h.objects, r.objects, now), within(h.tenants, r.tenants, now)
+// refuse says, in one line, why a removal may not be carried out now and what is
+// to be done; "" if it may.
+func (h pruneHistory) refuse(now time.Time, r removal, limit PruneLimit, revision string) string {
+	objects, tenants := within(h.Objects, r.names(), now), within(h.Tenants, r.tenants, now)
 	objectsPast := limit.Objects >= 0 && len(r.objects) > 0 && objects > limit.Objects
 	tenantsPast := limit.Tenants >= 0 && len(r.tenants) > 0 && tenants > limit.Tenants
 	if !objectsPast && !tenantsPast {
 		return ""
 	}
-	return fmt.Sprintf("the revision removes %d objects and %d tenants, %d and %d within the hour, more than sync.maxPrune allows (objects: %d, tenants: %d); everything else is applied (hint: revert, remove less at a time, or raise sync.maxPrune)",
-		len(r.objects), len(r.tenants), objects, tenants, limit.Objects, limit.Tenants)
+	return fmt.Sprintf("revision %s removes %s and %s, %d and %d within the hour, more than sync.maxPrune allows (tenants: %d, objects: %d): nothing is removed or quarantined, everything else is applied "+
+		"(hint: to have it removed, push a commit with the line \"%s: %s\" in its message; if it is a mistake, revert it)",
+		short(revision), listing(slices.Sorted(slices.Values(r.tenants)), "tenant"), listing(r.names(), "object"), tenants, objects, limit.Tenants, limit.Objects, ConfirmTrailer, revision)
+}
+
+// listing counts what there is, and names a few.
+func listing(names []string, noun string) string {
+	const most = 3
+	text := count(len(names), noun)
+	switch {
+	case len(names) == 0:
+		return text
+	case len(names) > most:
+		return fmt.Sprintf("%s (%s and %d more)", text, strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return fmt.Sprintf("%s (%s)", text, strings.Join(names, ", "))
 }

@@ -101,10 +101,8 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		return out, nil
 	}
 	leave, foreign := leaving(r.target, r.progress, extra)
-	if r.world.pruneHeld != "" {
-		out.left = len(leave) > 0
-		leave = nil
-	}
+	leave, kept := r.world.prunable(r.target, leave)
+	out.left = len(kept) > 0
 	due := r.record(mend, foreign)
 	equal := r.standing == 0
 	out.fights = r.progress.fighting(r.now)
@@ -121,7 +119,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		r.engine.config.Metrics.lastSuccess.WithLabelValues(r.target.name).Set(float64(time.Now().Unix()))
 	}
 	switch {
-	case r.world.pruneHeld != "":
+	case out.left:
 		r.progress.settled, r.progress.revision = r.target, r.target.revision
 	case first || len(leave) > 0:
 		r.progress.reach(r.target, foreign)

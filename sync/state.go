@@ -37,6 +37,10 @@ type state struct {
 	Since map[string]time.Time `json:"since,omitempty"`
 	// Openings are the times for which glass was broken lately, by tenant.
 	Openings map[string][]opening `json:"breakGlass,omitempty"`
+	// Held are the removals that are held, and wait for a commit that confirms them.
+	Held []pruneHold `json:"held,omitempty"`
+	// Removed is what was removed within the last hour.
+	Removed *pruneHistory `json:"removed,omitempty"`
 	// Stood are the tenants whose namespaces were there before their first sync, sorted.
 	Stood []string `json:"stood,omitempty"`
 }
@@ -130,16 +134,22 @@ func (s *stateStore) save(ctx context.Context, st state) error {
 	return fmt.Errorf("saving ConfigMap %s/%s: %w", s.namespace, StateName, err)
 }
 
-// fitted returns a state, and its text, that leaves out as much of Since as it
-// must to be no longer than limit, the newest first. What is left is written even
+// fitted returns a state, and its text, that leaves out as much of Since, and then
+// of Held, as it must to be no longer than limit. What is left is written even
 // if it is longer: the API server shall say so.
 func fitted(st state, limit int) (state, []byte, error) {
 	for {
 		text, err := json.Marshal(st)
-		if err != nil || len(text) <= limit || len(st.Since) == 0 {
+		switch {
+		case err != nil || len(text) <= limit:
+			return st, text, err
+		case len(st.Since) > 0:
+			st.Since = oldest(st.Since, len(st.Since)/2)
+		case len(st.Held) > 0: // the newest is held anew at the next start
+			st.Held = st.Held[1:]
+		default:
 			return st, text, err
 		}
-		st.Since = oldest(st.Since, len(st.Since)/2)
 	}
 }
 
@@ -207,6 +217,9 @@ func normal(st state) state {
 	}
 	if len(st.Stood) == 0 {
 		st.Stood = nil
+	}
+	if len(st.Held) == 0 {
+		st.Held = nil
 	}
 	return st
 }

@@ -151,6 +151,7 @@ func (e *Engine) Status() Status {
 		return s
 	}
 	s.Revision, s.PruneHeld, s.Refused = w.revision, w.pruneHeld, w.refused
+	s.Held = append(s.Held, w.held()...)
 	s.Ready = e.cluster.Synced()
 	for _, t := range e.Tenants() {
 		if t.Name != clusterTenant {

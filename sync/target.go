@@ -24,8 +24,7 @@ type world struct {
 	targets  map[string]*target
 	// refused are problems of overlays that belong to no target.
 	refused []kustomize.Problem
-	// pruneHeld says why nothing is removed; "" if removals are allowed.
-	pruneHeld string
+	pruning
 	// looks are what the policies of all targets ask about namespaces.
 	looks func() reach.NamespaceTerms
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -33,6 +34,20 @@ func freezeNow(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	start := time.Now().Add(-time.Minute).UTC()
 	writeConfig(ts, false, []string{args[0], fmt.Sprintf("sync: {freeze: [{start: %q, duration: %s}]}", start.Format("4 15 2 1 *"), args[1])})
+}
+
+// confirmPrune pushes a commit that confirms what is held, as `ringfence status` says it; or another revision: confirm [REVISION].
+func confirmPrune(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: confirm [revision]")
+	}
+	line := regexp.MustCompile(`Ringfence-Confirm-Prune: [0-9a-f]+`).FindString(output(ts, "ringfence", "status", "--server", ts.Getenv("API")))
+	if len(args) == 1 {
+		line = "Ringfence-Confirm-Prune: " + args[0]
+	}
+	clone := ts.MkAbs("clone")
+	ts.Check(ts.Exec("git", "-C", clone, "commit", "-q", "--allow-empty", "-m", "confirm\n\n"+line))
+	ts.Check(ts.Exec("git", "-C", clone, "push", "-q", "origin", "HEAD:main"))
 }
 
 func from(ts *testscript.TestScript, duration string) string {

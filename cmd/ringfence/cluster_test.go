@@ -105,6 +105,7 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	commands["suspend"] = suspend
 	commands["glass"] = breakGlass
 	commands["freeze"] = freezeNow
+	commands["confirm"] = confirmPrune
 	commands["since"] = sinceOf
 	return commands
 }
