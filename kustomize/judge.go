@@ -211,6 +211,9 @@ func (j *judge) content(o Object, refuse refuseFunc) {
 	if isTenantSettings(o) {
 		j.tenant(o, refuse)
 	}
+	if isOffboarding(o) {
+		j.offboarding(o, refuse)
+	}
 	for _, m := range checkContent(o) {
 		refuse(m.path, &refused{m.message, m.hint})
 	}

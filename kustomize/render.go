@@ -45,6 +45,7 @@ func (r *Renderer) Render(ctx context.Context, fsys fs.FS) (*Rendering, error) {
 		return nil, err
 	}
 	rendering.Problems = sortProblems(rendering.Problems)
+	rendering.neverFenced()
 	r.cfg.Metrics.seconds.Observe(time.Since(start).Seconds())
 	return rendering, nil
 }

@@ -12,8 +12,9 @@
 //     single Apply entry of ours. See [writer].
 //   - What left Git is the render of the last applied revision minus the new
 //     one, both from Git; no label of a live object is ever read for it.
-//   - Isolation goes first and is never taken from a namespace that exists; a
-//     namespace is never deleted. A tenant that left Git is quarantined.
+//   - Isolation goes first and is never taken from a namespace that exists, but
+//     where an Offboarding in Git lets go of it by name; a namespace is never
+//     deleted. A tenant that left Git is quarantined.
 //   - A tenant that does not render or cannot be written keeps its last good
 //     state, and never stops another.
 //   - While a watch is blind nothing is concluded, written or removed.
@@ -36,6 +37,10 @@
 // What is removed within the hour, and what is held back from removal, is in the
 // state from step 1 on: a crash after it counts a removal that may not have been
 // done, and the next start does it without counting it again.
+//
+// A namespace that is let go is quarantined in the state until all that was
+// written into it is gone: a crash before that does the rest again, and one before
+// the state is saved finds nothing left to do and forgets it then.
 //
 // A revision that a freeze holds back is not adopted, and nothing of it is in the
 // state: a start within the window adopts what was adopted last, which may be one

@@ -24,6 +24,7 @@ const (
 	reasonExtraPolicy    = "ExtraPolicy"
 	reasonQuarantined    = "Quarantined"
 	reasonBreakGlass     = "BreakGlass" // this and the next are beyond SPEC §6
+	reasonReleased       = "Released"
 	reasonUnfenced       = "Unfenced"
 )
 
@@ -119,7 +120,11 @@ func (e *events) refused(t *target) {
 }
 
 func (e *events) quarantined(t *target) {
-	e.about(t.name, corev1.EventTypeWarning, reasonQuarantined, "its overlay "+t.overlay+" left Git: the namespace is held at deny-all until it is gone")
+	e.about(t.name, corev1.EventTypeWarning, reasonQuarantined, "its overlay "+t.overlay+" left Git: the namespace is held at deny-all until it is gone, or an Offboarding in the cluster overlay lets it go")
+}
+
+func (e *events) released(t *target) {
+	e.about(t.name, corev1.EventTypeWarning, reasonReleased, fmt.Sprintf("Git lets the namespace go (%s:%d, %s): nothing isolates it any more", t.released.Origin.File, t.released.Origin.Line, t.released.Reason))
 }
 
 func (e *events) unfenced(namespace string) {

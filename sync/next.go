@@ -20,7 +20,7 @@ import (
 //   - a tenant that renders gets what was rendered;
 //   - one that does not keeps its last good objects, or gets the guard alone if
 //     it never had any;
-//   - one that left Git is quarantined;
+//   - one that left Git is quarantined, unless Git lets go of its namespace;
 //   - the cluster overlay likewise, but that nothing takes its place.
 //
 // If that removes more than is allowed, whoever would be quarantined stays as
@@ -57,6 +57,7 @@ func (o *owner) next(ctx context.Context, commit string, rendered *Rendered) (*w
 		}
 	}
 	var change removal
+	left = letGo(w, left, r)
 	for _, before := range left {
 		if before.quarantined.IsZero() {
 			change.tenants = append(change.tenants, before.name)

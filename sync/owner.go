@@ -41,6 +41,7 @@ type owner struct {
 	resume *time.Timer
 	memory
 	frost
+	reminder
 	saved bool // the state as it is now is saved
 
 	// refused says why the newest snapshot is not adopted; "" if it is.
@@ -95,6 +96,8 @@ func (o *owner) load(ctx context.Context) bool {
 func (o *owner) run(ctx context.Context) {
 	o.timer, o.resume, o.due, o.thaw = stoppedTimer(), stoppedTimer(), stoppedTimer(), stoppedTimer()
 	defer o.thaw.Stop()
+	o.remind = time.NewTicker(remindEvery)
+	defer o.remind.Stop()
 	defer o.timer.Stop()
 	defer o.resume.Stop()
 	defer o.due.Stop()
@@ -107,6 +110,8 @@ func (o *owner) run(ctx context.Context) {
 			o.delay, o.refused = 0, ""
 			o.wait(nil)
 			o.adopt(ctx, s)
+		case <-o.remind.C:
+			o.remindQuarantined()
 		case <-o.thaw.C:
 			o.thawed(ctx)
 		case <-o.engine.healthy:

@@ -103,8 +103,11 @@ func pruneRank(id drift.ID) rank {
 
 // leaving returns what is owned, no longer wanted and still live, less what
 // must stay: a Namespace always, and isolation in a direction that the target
-// does not isolate itself.
+// does not isolate itself. Of a namespace that is let go, all that is owned leaves.
 func leaving(t *target, p *progress, extra []drift.Difference) (leave, foreign []drift.Difference) {
+	if t.released != nil {
+		return ours(p, extra), nil
+	}
 	_, ingress, egress := isolation(t.wanted)
 	for _, d := range extra {
 		w := p.owned[d.ID]

@@ -18,6 +18,10 @@ func (o *owner) settle(ctx context.Context) {
 		switch {
 		case out.gone:
 			o.dismiss(name)
+			o.engine.config.Log.Info("quarantine ended, the namespace is gone", "tenant", name)
+		case out.reached && out.target.released != nil:
+			o.dismiss(name)
+			o.release(out.target)
 		case out.reached && !out.left:
 			if o.base[name] != out.target {
 				o.base[name] = out.target
@@ -28,7 +32,7 @@ func (o *owner) settle(ctx context.Context) {
 	o.finish(ctx)
 }
 
-// dismiss ends the quarantine of a namespace that is gone.
+// dismiss forgets a namespace that is gone or let go.
 func (o *owner) dismiss(name string) {
 	w := *o.previous
 	w.targets = make(map[string]*target, len(o.previous.targets))
@@ -43,7 +47,6 @@ func (o *owner) dismiss(name string) {
 	delete(o.base, name)
 	o.lose(name)
 	o.saved = false
-	o.engine.config.Log.Info("quarantine ended, the namespace is gone", "tenant", name)
 }
 
 // finish saves the state once every tenant that the revision touches was tried.

@@ -70,6 +70,9 @@ type target struct {
 	held *target
 	// quarantined is since when the overlay is gone from Git; zero if it is not.
 	quarantined time.Time
+	// released is what lets go of the namespace, which is then quarantined no longer than until all that was written into it
+	// is gone; nil if nothing does.
+	released *kustomize.Offboarding
 }
 
 // newTarget prepares rendered objects; those that are the same as before keep

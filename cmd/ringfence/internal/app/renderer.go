@@ -90,7 +90,7 @@ func (r *renderer) warn(rendering *kustomize.Rendering, revision sources.Revisio
 	kinds := map[string]int{}
 	count := func(t *kustomize.Tenant) {
 		for _, o := range t.Settings {
-			if o.GetKind() != "Tenant" {
+			if o.GetKind() == "PolicyTest" {
 				kinds[o.GetKind()]++
 			}
 		}
