@@ -29,7 +29,7 @@ func startCluster(t *testing.T) cluster {
 	if testing.Short() {
 		t.Skip("starts a control plane")
 	}
-	plane, err := controlplane.Start(t.Context(), controlplane.Config{Calico: true, Log: t.Output()})
+	plane, err := controlplane.Start(t.Context(), controlplane.Config{Calico: controlplane.CalicoCRD, Log: t.Output()})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, plane.Stop()) })
 	return cluster{plane.Kubectl()}

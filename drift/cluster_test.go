@@ -319,7 +319,7 @@ func TestClusterLives(t *testing.T) {
 // Whatever the API server makes of an object on its way in, it stays equal to
 // what Git says; on Calico's native API too.
 func TestEqualToWhatTheServerMakesOfIt(t *testing.T) {
-	s := newSite(t, startPlane(t, controlplane.Config{Calico: true}).REST())
+	s := newSite(t, startPlane(t, controlplane.Config{Calico: controlplane.CalicoCRD}).REST())
 	eventually(t, "synced", s.Synced)
 	assert.True(t, s.NativeCalico())
 	for _, k := range kinds.Guarded() {

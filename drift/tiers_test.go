@@ -17,7 +17,7 @@ import (
 // Calico's own API server leaves out of its lists what is in a tier that we may not see, and says nothing:
 // the kinds are blind for as long as there is such a tier.
 func TestHiddenTiers(t *testing.T) {
-	plane := startPlane(t, controlplane.Config{Calico: true})
+	plane := startPlane(t, controlplane.Config{Calico: controlplane.CalicoCRD})
 	asked, hides := &atomic.Int64{}, &atomic.Bool{}
 	aggregated := fault(func(r *http.Request, _ http.RoundTripper) *http.Response {
 		if strings.HasSuffix(r.URL.Path, "/customresourcedefinitions/"+nativeDefinition) {

@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.control, shared.err = controlplane.Start(context.Background(), controlplane.Config{Calico: true})
+		shared.control, shared.err = controlplane.Start(context.Background(), controlplane.Config{Calico: controlplane.CalicoCRD})
 	})
 	require.NoError(t, shared.err)
 	return shared.control.REST()

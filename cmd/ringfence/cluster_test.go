@@ -110,19 +110,22 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	return commands
 }
 
-// startCluster starts a control plane: cluster [-calico] [DIR]. It sets
+// startCluster starts a control plane: cluster [-calico[=aggregated]] [DIR]. It sets
 // KUBECONFIG, and kubectl is on the PATH.
 func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	config := controlplane.Config{Log: io.Discard}
 	for _, arg := range args {
-		if arg == "-calico" {
-			config.Calico = true
-		} else {
+		switch arg {
+		case "-calico":
+			config.Calico = controlplane.CalicoCRD
+		case "-calico=aggregated":
+			config.Calico = controlplane.CalicoAggregated
+		default:
 			config.Dir = ts.MkAbs(arg)
 		}
 	}
 	if neg {
-		ts.Fatalf("usage: cluster [-calico] [DIR]")
+		ts.Fatalf("usage: cluster [-calico[=aggregated]] [DIR]")
 	}
 	plane, err := controlplane.Start(context.Background(), config)
 	ts.Check(err)

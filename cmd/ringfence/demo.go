@@ -68,7 +68,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		}
 	}()
 	fmt.Fprintln(d.env.Stderr, "starting a control plane …")
-	plane, err := controlplane.Start(ctx, controlplane.Config{Dir: filepath.Join(d.dir, "controlplane"), Calico: true, Log: d.env.Stderr})
+	plane, err := controlplane.Start(ctx, controlplane.Config{Dir: filepath.Join(d.dir, "controlplane"), Calico: controlplane.CalicoCRD, Log: d.env.Stderr})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // Ctrl-C

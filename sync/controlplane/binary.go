@@ -13,14 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-const (
-	// variable names a ready binary.
-	variable = "RINGFENCE_CONTROLPLANE"
-	// cachePrefix begins the name of a binary's folder in the user's cache.
-	cachePrefix = "controlplane-"
-	// stale is how long a binary that nobody asked for stays in the cache.
-	stale = 14 * 24 * time.Hour
-)
+// stale is how long a binary that nobody asked for stays in the cache.
+const stale = 14 * 24 * time.Hour
 
 // Binary returns the path of the server's binary: the one that the environment
 // variable RINGFENCE_CONTROLPLANE names or else, in the user's cache folder,
@@ -32,33 +26,44 @@ const (
 // and the flags of the build. Binaries of other versions that nobody has used
 // for 14 days are removed after a build.
 func Binary(ctx context.Context, log io.Writer) (string, error) {
+	return serverProgram.binary(ctx, log)
+}
+
+// CalicoBinary is [Binary] for the binary of Calico's API server, which the
+// environment variable RINGFENCE_CALICO may name.
+func CalicoBinary(ctx context.Context, log io.Writer) (string, error) {
+	return calicoProgram.binary(ctx, log)
+}
+
+// binary is [Binary] for any program.
+func (p *program) binary(ctx context.Context, log io.Writer) (string, error) {
 	if log == nil {
 		log = os.Stderr
 	}
-	if named := os.Getenv(variable); named != "" {
-		return checkNamed(named)
+	if named := os.Getenv(p.variable); named != "" {
+		return p.checkNamed(named)
 	}
-	source, err := sourceDir()
+	source, err := p.sourceDir()
 	if err != nil {
 		return "", err
 	}
-	b, err := newBuild(source)
+	b, err := newBuild(p, source)
 	if err != nil {
-		return "", fmt.Errorf("reading the control plane's sources: %w", err)
+		return "", fmt.Errorf("reading the sources of %s: %w", p.what, err)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("finding the user's cache folder for the control plane's binary (or name a ready one in %s): %w", variable, err)
+		return "", fmt.Errorf("finding the user's cache folder for the binary of %s (or name a ready one in %s): %w", p.what, p.variable, err)
 	}
 	cache = filepath.Join(cache, "ringfence")
-	path := filepath.Join(cache, cachePrefix+b.hash, "controlplane")
+	path := filepath.Join(cache, p.prefix+b.hash, p.file)
 	if use(path) {
 		return path, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", fmt.Errorf("making the cache folder of the control plane's binary: %w", err)
+		return "", fmt.Errorf("making the cache folder of the binary of %s: %w", p.what, err)
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, cachePrefix+b.hash+".lock"), log)
+	unlock, err := p.lock(ctx, filepath.Join(cache, p.prefix+b.hash+".lock"), log)
 	if err != nil {
 		return "", err
 	}
@@ -67,25 +72,25 @@ func Binary(ctx context.Context, log io.Writer) (string, error) {
 		return path, nil
 	}
 	if err := b.run(ctx, path, log); err != nil {
-		return "", fmt.Errorf("building the control plane: %w", err)
+		return "", fmt.Errorf("building %s: %w", p.what, err)
 	}
-	prune(cache, filepath.Dir(path))
+	p.prune(cache, filepath.Dir(path))
 	return path, nil
 }
 
 // checkNamed returns the absolute path of the binary that the environment
 // names.
-func checkNamed(named string) (string, error) {
+func (p *program) checkNamed(named string) (string, error) {
 	path, err := filepath.Abs(named)
 	if err != nil {
-		return "", fmt.Errorf("finding the control plane's binary that %s names: %w", variable, err)
+		return "", fmt.Errorf("finding the binary of %s that %s names: %w", p.what, p.variable, err)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", fmt.Errorf("finding the control plane's binary that %s names: %w", variable, err)
+		return "", fmt.Errorf("finding the binary of %s that %s names: %w", p.what, p.variable, err)
 	}
 	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-		return "", fmt.Errorf("finding the control plane's binary that %s names: %s is not an executable file", variable, path)
+		return "", fmt.Errorf("finding the binary of %s that %s names: %s is not an executable file", p.what, p.variable, path)
 	}
 	return path, nil
 }
@@ -103,7 +108,7 @@ func use(path string) bool {
 
 // lock takes the lock file path and returns what gives it back. While another
 // process has it, log is told once.
-func lock(ctx context.Context, path string, log io.Writer) (unlock func(), err error) {
+func (p *program) lock(ctx context.Context, path string, log io.Writer) (unlock func(), err error) {
 	type result struct {
 		unlock func()
 		err    error
@@ -119,35 +124,35 @@ func lock(ctx context.Context, path string, log io.Writer) (unlock func(), err e
 		select {
 		case r := <-got:
 			if r.err != nil {
-				return nil, fmt.Errorf("locking the build of the control plane: %w", r.err)
+				return nil, fmt.Errorf("locking the build of %s: %w", p.what, r.err)
 			}
 			return r.unlock, nil
 		case <-patience.C:
-			fmt.Fprintln(log, "waiting for another process that builds the control plane…")
+			fmt.Fprintf(log, "waiting for another process that builds %s…\n", p.what)
 		case <-ctx.Done():
 			go func() { // a lock that comes too late is given back
 				if r := <-got; r.err == nil {
 					r.unlock()
 				}
 			}()
-			return nil, fmt.Errorf("waiting for another process that builds the control plane: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("waiting for another process that builds %s: %w", p.what, context.Cause(ctx))
 		}
 	}
 }
 
 // prune removes what is left in the cache of binaries that nobody uses any
 // more. It is a courtesy: what cannot be removed stays.
-func prune(cache, keep string) {
+func (p *program) prune(cache, keep string) {
 	entries, err := os.ReadDir(cache)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
 		dir := filepath.Join(cache, e.Name())
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), cachePrefix) || dir == keep {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), p.prefix) || dir == keep {
 			continue
 		}
-		info, err := os.Stat(filepath.Join(dir, "controlplane"))
+		info, err := os.Stat(filepath.Join(dir, p.file))
 		if err == nil && time.Since(info.ModTime()) > stale {
 			_ = os.RemoveAll(dir)
 		}

@@ -26,7 +26,7 @@ func script(t *testing.T, path, text string) string {
 
 func TestNamedBinary(t *testing.T) {
 	named := script(t, filepath.Join(t.TempDir(), "mine"), "echo this is mine >&2; exit 3\n")
-	t.Setenv(variable, named)
+	t.Setenv(serverProgram.variable, named)
 	got, err := Binary(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, named, got)
@@ -34,13 +34,13 @@ func TestNamedBinary(t *testing.T) {
 	require.ErrorContains(t, err, "exit status 3")
 	require.ErrorContains(t, err, "this is mine")
 
-	t.Setenv(variable, "/no/such/binary")
+	t.Setenv(serverProgram.variable, "/no/such/binary")
 	_, err = Binary(t.Context(), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.ErrorContains(t, err, variable)
+	require.ErrorContains(t, err, serverProgram.variable)
 
 	require.NoError(t, os.Chmod(named, 0o600))
-	t.Setenv(variable, named)
+	t.Setenv(serverProgram.variable, named)
 	_, err = Binary(t.Context(), nil)
 	require.ErrorContains(t, err, named+" is not an executable file")
 }
@@ -50,11 +50,11 @@ func TestSourcesAreFound(t *testing.T) {
 	require.NoError(t, err)
 	server := filepath.Join(root, "sync", "controlplane", "server")
 	for _, dir := range []string{root, filepath.Join(root, "sync"), filepath.Join(server, "calico")} {
-		got, ok := checkoutAround(dir)
+		got, ok := serverProgram.checkoutAround(dir)
 		assert.True(t, ok)
 		assert.Equal(t, server, got)
 	}
-	got, err := findSource(t.TempDir(), filepath.Join(root, "sync", "controlplane", "checkout.go"))
+	got, err := serverProgram.findSource(t.TempDir(), filepath.Join(root, "sync", "controlplane", "checkout.go"))
 	require.NoError(t, err, "outside, the folder that the package was compiled in")
 	assert.Equal(t, server, got)
 }
@@ -62,7 +62,7 @@ func TestSourcesAreFound(t *testing.T) {
 func TestOutsideACheckout(t *testing.T) {
 	outside := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(outside, "go.mod"), []byte("module example.com/other\n"), 0o600))
-	_, err := findSource(outside, rootModule+"/sync/controlplane/checkout.go") // as -trimpath leaves it
+	_, err := serverProgram.findSource(outside, rootModule+"/sync/controlplane/checkout.go") // as -trimpath leaves it
 	require.EqualError(t, err, "the control plane is built from source: run this inside a checkout of the repository "+
 		"github.com/ringfence/ringfence with Go in PATH, or set RINGFENCE_CONTROLPLANE to a ready binary (see the documentation of package controlplane)")
 }
@@ -77,11 +77,14 @@ func TestKubernetesVersion(t *testing.T) {
 	assert.EqualError(t, err, "go.mod requires no version of k8s.io/kubernetes")
 }
 
-// fakeSource makes a module with the server's go.mod and one source file.
+// fakeSource makes a module with the go.mod of Calico's server and one source
+// file, and the folder outside it of the other one that it is built with.
 func fakeSource(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	mod, err := os.ReadFile("server/go.mod")
+	dir := filepath.Join(t.TempDir(), "calico")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "..", "server", "child"), 0o700))
+	mod, err := os.ReadFile("calico/go.mod")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\n"), 0o600))
@@ -91,7 +94,7 @@ func fakeSource(t *testing.T) string {
 func TestVersionFollowsTheSources(t *testing.T) {
 	dir := fakeSource(t)
 	hash := func() string {
-		b, err := newBuild(dir)
+		b, err := newBuild(calicoProgram, dir)
 		require.NoError(t, err)
 		return b.hash
 	}
@@ -109,7 +112,10 @@ func TestVersionFollowsTheSources(t *testing.T) {
 	second := hash()
 	assert.NotEqual(t, first, second)
 	write("go.sum", "x\n")
-	assert.NotEqual(t, second, hash())
+	third := hash()
+	assert.NotEqual(t, second, third)
+	write("../server/child/child.go", "package child\n")
+	assert.NotEqual(t, third, hash(), "a module of this checkout that is built in")
 }
 
 // goInstead puts a program named go before the real one: builds are counted,
@@ -140,10 +146,10 @@ func cacheIn(t *testing.T) string {
 }
 
 func TestOneOfManyBuilds(t *testing.T) {
-	t.Setenv(variable, "")
+	t.Setenv(serverProgram.variable, "")
 	cache, count := cacheIn(t), goInstead(t, writesOutput)
-	old := script(t, filepath.Join(cache, cachePrefix+"old", "controlplane"), "")
-	recent := script(t, filepath.Join(cache, cachePrefix+"recent", "controlplane"), "")
+	old := script(t, filepath.Join(cache, serverProgram.prefix+"old", "controlplane"), "")
+	recent := script(t, filepath.Join(cache, serverProgram.prefix+"recent", "controlplane"), "")
 	long := time.Now().Add(-2 * stale)
 	require.NoError(t, os.Chtimes(old, long, long))
 
@@ -182,7 +188,7 @@ func TestOneOfManyBuilds(t *testing.T) {
 }
 
 func TestBuildFails(t *testing.T) {
-	t.Setenv(variable, "")
+	t.Setenv(serverProgram.variable, "")
 	cache := cacheIn(t)
 	goInstead(t, "echo 'main.go:7: no such thing' >&2; exit 1\n")
 	_, err := Binary(t.Context(), &strings.Builder{})
@@ -193,7 +199,7 @@ func TestBuildFails(t *testing.T) {
 }
 
 func TestBuildIsCancelled(t *testing.T) {
-	t.Setenv(variable, "")
+	t.Setenv(serverProgram.variable, "")
 	cacheIn(t)
 	goInstead(t, "exec sleep 60\n")
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -203,7 +209,7 @@ func TestBuildIsCancelled(t *testing.T) {
 }
 
 func TestBuildWithoutGo(t *testing.T) {
-	t.Setenv(variable, "")
+	t.Setenv(serverProgram.variable, "")
 	cacheIn(t)
 	t.Setenv("PATH", t.TempDir())
 	_, err := Binary(t.Context(), &strings.Builder{})
@@ -211,13 +217,15 @@ func TestBuildWithoutGo(t *testing.T) {
 	require.ErrorContains(t, err, "the go command is needed in PATH, or a ready binary in RINGFENCE_CONTROLPLANE")
 }
 
-// TestServerModule has the tests of the nested module run with those of the
-// root, on the packages that the build of the binary has left in Go's cache.
-func TestServerModule(t *testing.T) {
-	for _, args := range [][]string{{"vet", "-mod=readonly", "-trimpath", "./..."}, {"test", "-mod=readonly", "-trimpath", "./..."}} {
-		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Dir, cmd.Env = "server", goEnv()
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "go %v\n%s", args, out)
+// TestModules has the tests of the nested modules run with those of the root,
+// on the packages that the builds of the binaries have left in Go's cache.
+func TestModules(t *testing.T) {
+	for _, module := range []string{"server/child", "server", "calico"} {
+		for _, args := range [][]string{{"vet", "-mod=readonly", "-trimpath", "./..."}, {"test", "-mod=readonly", "-trimpath", "./..."}} {
+			cmd := exec.CommandContext(t.Context(), "go", args...)
+			cmd.Dir, cmd.Env = module, goEnv()
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "go %v in %s\n%s", args, module, out)
+		}
 	}
 }

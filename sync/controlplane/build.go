@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -21,25 +22,25 @@ import (
 // tick is the pause between two words of comfort during a build.
 const tick = 15 * time.Second
 
-// build is one version of the server's binary.
+// build is one version of a program's binary.
 type build struct {
+	*program
 	source string   // the folder of its module
 	flags  []string // of go build
 	hash   string   // of everything that makes the binary what it is
 }
 
-func newBuild(source string) (*build, error) {
+func newBuild(p *program, source string) (*build, error) {
 	mod, err := os.ReadFile(filepath.Join(source, "go.mod"))
 	if err != nil {
 		return nil, err
 	}
-	kubernetes, err := kubernetesVersion(mod)
+	ldflags, err := p.ldflags(mod)
 	if err != nil {
 		return nil, err
 	}
-	b := &build{source: source, flags: []string{
-		"-mod=readonly", "-trimpath", "-buildvcs=false",
-		"-ldflags=-s -w " + versionFlags(kubernetes),
+	b := &build{program: p, source: source, flags: []string{
+		"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=" + ldflags,
 	}}
 	b.hash, err = b.sum()
 	return b, err
@@ -71,18 +72,29 @@ func versionFlags(v [3]string) string {
 // sum returns the hash of the sources, in the order of their paths, and of how
 // they are built.
 func (b *build) sum() (string, error) {
+	folders, err := sourceFolders(b.source)
+	if err != nil {
+		return "", err
+	}
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.Version(), runtime.GOOS, runtime.GOARCH, b.flags)
-	err := filepath.WalkDir(b.source, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+	for _, folder := range folders {
+		if err := b.sumFolder(h, folder); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+// sumFolder adds the sources in a folder to h.
+func (b *build) sumFolder(h hash.Hash, folder string) error {
+	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
-		}
-		if d.IsDir() && d.Name() == "testdata" {
+		case d.IsDir() && d.Name() == "testdata":
 			return fs.SkipDir
-		}
-		name := d.Name()
-		if d.IsDir() || strings.HasSuffix(name, "_test.go") ||
-			(!strings.HasSuffix(name, ".go") && name != "go.mod" && name != "go.sum") {
+		case d.IsDir() || !isSource(d.Name()):
 			return nil
 		}
 		text, err := os.ReadFile(path)
@@ -97,7 +109,6 @@ func (b *build) sum() (string, error) {
 		h.Write(text)
 		return nil
 	})
-	return hex.EncodeToString(h.Sum(nil))[:16], err
 }
 
 // run builds the binary into a new folder beside that of path, which it then
@@ -105,7 +116,7 @@ func (b *build) sum() (string, error) {
 func (b *build) run(ctx context.Context, path string, log io.Writer) error {
 	gobin, err := exec.LookPath("go")
 	if err != nil {
-		return fmt.Errorf("the go command is needed in PATH, or a ready binary in %s: %w", variable, err)
+		return fmt.Errorf("the go command is needed in PATH, or a ready binary in %s: %w", b.variable, err)
 	}
 	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Dir(path)), "building-")
 	if err != nil {
@@ -124,9 +135,9 @@ func (b *build) run(ctx context.Context, path string, log io.Writer) error {
 	cmd.WaitDelay = 10 * time.Second
 
 	begun := time.Now()
-	fmt.Fprintln(log, "building the control plane, about 5 minutes the first time…")
+	fmt.Fprintf(log, "building %s, about %s minutes the first time…\n", b.what, b.minutes)
 	stop := every(tick, func() {
-		fmt.Fprintf(log, "still building the control plane (%s)…\n", time.Since(begun).Round(time.Second))
+		fmt.Fprintf(log, "still building %s (%s)…\n", b.what, time.Since(begun).Round(time.Second))
 	})
 	err = cmd.Run()
 	stop()
@@ -142,11 +153,11 @@ func (b *build) run(ctx context.Context, path string, log io.Writer) error {
 	if err := os.Rename(tmp, filepath.Dir(path)); err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "built the control plane in %s\n", time.Since(begun).Round(time.Second))
+	fmt.Fprintf(log, "built %s in %s\n", b.what, time.Since(begun).Round(time.Second))
 	return nil
 }
 
-// goEnv is the environment in which the go command works on the server's
+// goEnv is the environment in which the go command works on a nested
 // module, alike on every machine: no workspace, no C.
 func goEnv() []string { return append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off") }
 

@@ -17,6 +17,10 @@ func v3(resource string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "projectcalico.org", Version: "v3", Resource: resource}
 }
 
+func v1(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "crd.projectcalico.org", Version: "v1", Resource: resource}
+}
+
 func object(kind, name string, spec map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "projectcalico.org/v3", "kind": kind,
@@ -27,7 +31,7 @@ func object(kind, name string, spec map[string]any) *unstructured.Unstructured {
 // TestCalico checks what Config.Calico adds, and kubectl, on one control plane.
 func TestCalico(t *testing.T) {
 	begun := time.Now()
-	p := start(t, Config{Calico: true})
+	p := start(t, Config{Calico: CalicoCRD})
 	t.Logf("ready after %s", time.Since(begun).Round(time.Millisecond))
 	d, err := dynamic.NewForConfig(p.REST())
 	require.NoError(t, err)

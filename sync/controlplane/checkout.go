@@ -17,42 +17,39 @@ const (
 	calicoModule = "github.com/projectcalico/calico"
 )
 
-// errNoCheckout says what building the server needs.
-var errNoCheckout = errors.New("the control plane is built from source: run this inside a checkout of the repository " +
-	rootModule + " with Go in PATH, or set " + variable + " to a ready binary (see the documentation of package controlplane)")
-
-// sourceDir returns the folder of the server's module: in the checkout around
+// sourceDir returns the folder of the program's module: in the checkout around
 // the working folder or else in the one that this package was compiled from.
-func sourceDir() (string, error) {
+func (p *program) sourceDir() (string, error) {
 	wd, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("finding the checkout: %w", err)
 	}
 	_, compiled, _, _ := runtime.Caller(0)
-	return findSource(wd, compiled)
+	return p.findSource(wd, compiled)
 }
 
 // findSource is sourceDir for a working folder and the path of this file when
 // it was compiled, which -trimpath makes relative.
-func findSource(wd, compiled string) (string, error) {
-	if source, ok := checkoutAround(wd); ok {
+func (p *program) findSource(wd, compiled string) (string, error) {
+	if source, ok := p.checkoutAround(wd); ok {
 		return source, nil
 	}
 	if filepath.IsAbs(compiled) {
-		if source, ok := checkoutAround(filepath.Dir(compiled)); ok {
+		if source, ok := p.checkoutAround(filepath.Dir(compiled)); ok {
 			return source, nil
 		}
 	}
-	return "", errNoCheckout
+	return "", fmt.Errorf("%s is built from source: run this inside a checkout of the repository %s with Go in PATH, "+
+		"or set %s to a ready binary (see the documentation of package controlplane)", p.what, rootModule, p.variable)
 }
 
 // checkoutAround walks up from dir to the root of a checkout and returns the
-// folder of the server's module in it.
-func checkoutAround(dir string) (string, bool) {
+// folder of the program's module in it.
+func (p *program) checkoutAround(dir string) (string, bool) {
 	for {
-		server := filepath.Join(dir, "sync", "controlplane", "server")
-		if moduleOf(dir) == rootModule && moduleOf(server) == rootModule+"/sync/controlplane/server" {
-			return server, true
+		module := filepath.Join(dir, "sync", "controlplane", p.folder)
+		if moduleOf(dir) == rootModule && moduleOf(module) == rootModule+"/sync/controlplane/"+p.folder {
+			return module, true
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
@@ -82,7 +79,7 @@ func moduleOf(dir string) string {
 // others) and Calico's. The module is downloaded if it has to be; the file is
 // in the module cache and must not be changed.
 func OperatorCRDs(ctx context.Context) (string, error) {
-	source, err := sourceDir()
+	source, err := serverProgram.sourceDir()
 	if err != nil {
 		return "", err
 	}

@@ -20,10 +20,11 @@ type Config struct {
 	// exist. One that an earlier control plane used is used again, with its
 	// objects, keys and port. Empty: a temporary folder that Stop removes.
 	Dir string
-	// Calico makes the API serve Calico's resources, as
-	// crd.projectcalico.org/v1 and as projectcalico.org/v3, and creates the
-	// tiers that Calico makes by itself. False: none of them.
-	Calico bool
+	// Calico says how Calico's resources are served. Empty: not at all. A
+	// folder that was used before with one way may be used with the other:
+	// CalicoAggregated removes what is stored under the definitions of
+	// projectcalico.org/v3.
+	Calico Calico
 	// Fsync makes etcd wait for the disk on each write, which protects
 	// against a crash of the machine. False: it does not wait; what was
 	// written still survives the death of the process.
@@ -31,10 +32,12 @@ type Config struct {
 	// Args are further flags of kube-apiserver, each like "--name=value".
 	// They win over those that the server sets itself. Nil: none.
 	Args []string
-	// Env are further variables "NAME=value" for the server, which has this
-	// process's environment. Nil: none.
+	// Env are further variables "NAME=value" for the server and for Calico's,
+	// which have this process's environment. CALICO_K8SCLIENTQPS=50 gives
+	// Calico's server the limit that it has by default on real clusters; here
+	// it is 5000. Nil: none.
 	Env []string
-	// Log is told of the progress of a build and, if the server dies by
+	// Log is told of the progress of a build and, if a server dies by
 	// itself, the last lines of its log. Nil: os.Stderr.
 	Log io.Writer
 }
@@ -47,13 +50,22 @@ type ControlPlane struct {
 	binary    string
 	server    *process
 	rest      *rest.Config
+	flavour   Calico
+
+	calicoBinary string // "" without Calico's API server
+	env          []string
+	log          io.Writer
 
 	stop sync.Once
 	err  error // of stop
+
+	mu      sync.Mutex
+	calico  *process // guarded by mu; nil: it does not run
+	stopped bool     // guarded by mu
 }
 
 // Start starts a control plane and returns when it is ready. ctx bounds the
-// start alone, a build of the server's binary included: the control plane then
+// start alone, builds of the servers' binaries included: the control plane then
 // runs until Stop is called or this process ends. An error of a server that
 // did not start holds the last lines of its log, and nothing is left running.
 func Start(ctx context.Context, c Config) (*ControlPlane, error) {
@@ -66,11 +78,16 @@ func Start(ctx context.Context, c Config) (*ControlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &ControlPlane{dir: c.Dir, temporary: c.Dir == "", binary: binary}
+	p := &ControlPlane{dir: c.Dir, temporary: c.Dir == "", binary: binary, flavour: c.Calico, env: c.Env, log: log}
+	if c.Calico == CalicoAggregated {
+		if p.calicoBinary, err = CalicoBinary(ctx, log); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.prepare(); err != nil {
 		return nil, errors.Join(fmt.Errorf("preparing the control plane's folder: %w", err), p.tidy())
 	}
-	p.server, err = startProcess(ctx, binary, p.args(c), c.Env, p.logFile(), log)
+	p.server, err = startProcess(ctx, serverProgram.what, binary, p.args(c), c.Env, p.logFile(), log)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the control plane: %w", err), p.tidy())
 	}
@@ -78,6 +95,11 @@ func Start(ctx context.Context, c Config) (*ControlPlane, error) {
 		return nil, errors.Join(fmt.Errorf("reading the control plane's kubeconfig file: %w", err), p.Stop())
 	}
 	p.rest.QPS = -1
+	if c.Calico == CalicoAggregated {
+		if err := p.StartCalico(ctx); err != nil {
+			return nil, errors.Join(err, p.Stop())
+		}
+	}
 	return p, nil
 }
 
@@ -103,8 +125,8 @@ func (p *ControlPlane) prepare() error {
 
 func (p *ControlPlane) args(c Config) []string {
 	args := []string{"serve", "--parent", "--data", p.dir}
-	if c.Calico {
-		args = append(args, "--calico")
+	if c.Calico != NoCalico {
+		args = append(args, "--calico", string(c.Calico))
 	}
 	if c.Fsync {
 		args = append(args, "--fsync")
@@ -138,12 +160,16 @@ func (p *ControlPlane) Pid() int { return p.server.pid }
 // by Stop or by itself.
 func (p *ControlPlane) Done() <-chan struct{} { return p.server.done }
 
-// Stop kills the server, waits until it is gone and removes a temporary
+// Stop kills the server, and Calico's, waits until they are gone and removes a temporary
 // folder. Objects in a folder that the caller named are kept: every write that
 // was answered is there at the next start. Calling it again changes nothing
 // and returns the same error.
 func (p *ControlPlane) Stop() error {
 	p.stop.Do(func() {
+		p.mu.Lock()
+		p.stopped = true
+		p.killCalico()
+		p.mu.Unlock()
 		p.server.kill()
 		p.err = p.tidy()
 	})

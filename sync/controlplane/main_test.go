@@ -9,7 +9,7 @@ import (
 )
 
 // asParent makes the test binary a program that starts a control plane, prints
-// the server's id and folder, and waits to be killed.
+// the servers' ids and its folder, and waits to be killed.
 const asParent = "CONTROLPLANE_TEST_PARENT"
 
 func TestMain(m *testing.M) {
@@ -17,11 +17,11 @@ func TestMain(m *testing.M) {
 		m.Run()
 		return
 	}
-	p, err := Start(context.Background(), Config{})
+	p, err := Start(context.Background(), Config{Calico: CalicoAggregated})
 	if err != nil {
 		panic(err)
 	}
-	fmt.Fprintln(os.Stdout, p.Pid(), p.Dir())
+	fmt.Fprintln(os.Stdout, p.Pid(), p.CalicoPid(), p.Dir())
 	time.Sleep(time.Hour)
 }
 

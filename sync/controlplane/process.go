@@ -29,9 +29,9 @@ type process struct {
 }
 
 // startProcess starts the server and returns when it has reported that it is
-// ready. What it logs goes to the end of the file logPath; log is told if it
+// ready. It is what in messages. What it logs goes to the end of the file logPath; log is told if it
 // ends unasked later.
-func startProcess(ctx context.Context, binary string, args, env []string, logPath string, log io.Writer) (*process, error) {
+func startProcess(ctx context.Context, what, binary string, args, env []string, logPath string, log io.Writer) (*process, error) {
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
@@ -64,7 +64,7 @@ func startProcess(ctx context.Context, binary string, args, env []string, logPat
 		stdin.Close()
 		logFile.Close()
 		if p.ready.Load() && !p.killed.Load() {
-			fmt.Fprintf(log, "the control plane ended by itself (%s)%s\n", cmd.ProcessState, tail(logPath, from))
+			fmt.Fprintf(log, "%s ended by itself (%s)%s\n", what, cmd.ProcessState, tail(logPath, from))
 		}
 	})
 	if err := <-started; err != nil {
@@ -104,6 +104,19 @@ func (p *process) run(cmd *exec.Cmd, started chan<- error, after func()) {
 	p.pid, p.proc = cmd.Process.Pid, cmd.Process
 	started <- nil
 	_ = cmd.Wait() // how it ended is in cmd.ProcessState
+}
+
+// runs reports whether there is a process and it has not ended.
+func (p *process) runs() bool {
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
 }
 
 // kill ends the server at once and returns when it is gone. Nothing is lost:

@@ -5,14 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/ringfence/ringfence/sync/controlplane/server/pki"
+	"github.com/ringfence/ringfence/sync/controlplane/server/child"
+	"github.com/ringfence/ringfence/sync/controlplane/server/child/pki"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
@@ -23,46 +18,11 @@ import (
 const (
 	serviceRange = "10.96.0.0/16" // of Services' addresses; nothing routes to them
 	portFile     = "port"         // in the data folder: the port that its clients know
-	portPatience = 5 * time.Second
 )
 
 // serviceIP is the address of the Service "kubernetes": the first of
 // serviceRange.
 var serviceIP = net.IPv4(10, 96, 0, 1)
-
-// listen binds the port that the data folder remembers or, the first time,
-// one that the kernel chooses. The port is held from here on.
-func listen(data string) (net.Listener, error) {
-	path := filepath.Join(data, portFile)
-	known, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("choosing a port: %w", err)
-		}
-		if err := os.WriteFile(path, []byte(strconv.Itoa(portOf(l))+"\n"), 0o600); err != nil {
-			return nil, fmt.Errorf("remembering the port: %w", err)
-		}
-		return l, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the port: %w", err)
-	}
-	port := strings.TrimSpace(string(known))
-	for end := time.Now().Add(portPatience); ; time.Sleep(50 * time.Millisecond) {
-		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
-		if err == nil {
-			return l, nil
-		}
-		if time.Now().After(end) {
-			return nil, fmt.Errorf("taking port %s, which %s names and clients of this folder know: %w; end the process that has it, or remove the file to get another", port, path, err)
-		}
-	}
-}
-
-func portOf(l net.Listener) int {
-	return int(netip.MustParseAddrPort(l.Addr().String()).Port())
-}
 
 // apiserverFlags are kube-apiserver's flags as one would give them to it.
 func apiserverFlags(f pki.Files) []string {
@@ -102,7 +62,7 @@ func newAPIServer(ctx context.Context, l net.Listener, f pki.Files, extra []stri
 	for _, set := range named.FlagSets {
 		flags.AddFlagSet(set)
 	}
-	s.SecureServing.Listener, s.SecureServing.BindPort = l, portOf(l)
+	s.SecureServing.Listener, s.SecureServing.BindPort = l, child.Port(l)
 	if err := flags.Parse(append(apiserverFlags(f), extra...)); err != nil {
 		return nil, fmt.Errorf("reading kube-apiserver's flags: %w", err)
 	}

@@ -23,7 +23,7 @@ import (
 	serviceaccounts "k8s.io/kubernetes/pkg/controller/serviceaccount"
 	"k8s.io/kubernetes/pkg/serviceaccount"
 
-	"github.com/ringfence/ringfence/sync/controlplane/server/pki"
+	"github.com/ringfence/ringfence/sync/controlplane/server/child/pki"
 )
 
 const (

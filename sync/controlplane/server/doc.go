@@ -10,7 +10,7 @@
 // it and ends it; run by hand it prints a line of JSON when it is ready and
 // stays until it is interrupted:
 //
-//	server serve --data /tmp/cluster --calico
+//	server serve --data /tmp/cluster --calico crd
 //	KUBECONFIG=/tmp/cluster/kubeconfig server kubectl get namespaces
 //
 // # Guarantees
@@ -30,9 +30,11 @@
 //
 // There is no scheduler, no kubelet and no controller for workloads: a
 // Deployment stays a Deployment and a Pod stays Pending. Calico's resources
-// are custom resources without Calico's own API server: projectcalico.org/v3
-// has the validation and the defaults of the published schemas and nothing
-// more (no tiered RBAC, no defaulting of spec.types, no tier label).
+// are custom resources: with "--calico crd", projectcalico.org/v3 has the
+// validation and the defaults of the published schemas and nothing more (no
+// tiered RBAC, no defaulting of spec.types, no tier label); with "--calico
+// aggregated" only crd.projectcalico.org/v1 is served, and the module in the
+// folder ../calico serves the rest.
 //
 // # Alternatives rejected
 //

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/projectcalico/calico v0.0.0-20251021213802-b1f3c43f8437 // v3.31.0: the definitions of its resources, embedded; also the operator's, as a file
+	github.com/ringfence/ringfence/sync/controlplane/server/child v0.0.0 // what it has in common with Calico's server
 	github.com/spf13/pflag v1.0.10 // kube-apiserver's options are flags of this library
 	github.com/stretchr/testify v1.11.1 // assertions
 	go.etcd.io/etcd/client/pkg/v3 v3.7.3 // a file lock that is tried, not waited for
@@ -174,6 +175,8 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
+
+replace github.com/ringfence/ringfence/sync/controlplane/server/child => ./child
 
 // Not published and not used by what is imported from Calico's module.
 exclude github.com/projectcalico/calico/lib/httpmachinery v0.0.0-00010101000000-000000000000

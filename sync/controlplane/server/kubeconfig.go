@@ -7,7 +7,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/ringfence/ringfence/sync/controlplane/server/pki"
+	"github.com/ringfence/ringfence/sync/controlplane/server/child/pki"
 )
 
 // writeKubeconfig writes the file, readable by its owner only, with which a

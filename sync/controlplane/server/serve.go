@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/ringfence/ringfence/sync/controlplane/server/calico"
-	"github.com/ringfence/ringfence/sync/controlplane/server/pki"
+	"github.com/ringfence/ringfence/sync/controlplane/server/child"
+	"github.com/ringfence/ringfence/sync/controlplane/server/child/pki"
 )
 
 const (
@@ -25,13 +25,6 @@ const (
 	lockPatience  = 5 * time.Second       // for a predecessor on the same folder to be gone
 	pause         = 20 * time.Millisecond // between two looks at what is not there yet
 )
-
-// ready is the line that is printed when the control plane is ready.
-type ready struct {
-	Ready      bool   `json:"ready"`
-	URL        string `json:"url"`
-	Kubeconfig string `json:"kubeconfig"`
-}
 
 // serve runs the control plane in the data folder and prints one line of JSON
 // to out when it is ready. It returns only an error: a control plane that
@@ -57,11 +50,11 @@ func serve(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l, err := listen(o.data)
+	l, err := child.Listen(filepath.Join(o.data, portFile))
 	if err != nil {
 		return err
 	}
-	r := ready{Ready: true, URL: "https://" + l.Addr().String(), Kubeconfig: filepath.Join(o.data, "kubeconfig")}
+	r := child.Ready{Ready: true, URL: "https://" + l.Addr().String(), Kubeconfig: filepath.Join(o.data, "kubeconfig")}
 	if err := writeKubeconfig(r.Kubeconfig, r.URL, files); err != nil {
 		return err
 	}
@@ -73,7 +66,7 @@ func serve(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if o.calico {
+	if o.calico == calico.Native {
 		calico.Prefer(server.GenericAPIServer.AggregatedDiscoveryGroupManager)
 	}
 	prepared, err := server.PrepareRun()
@@ -93,8 +86,8 @@ func serve(ctx context.Context, o options, out io.Writer) error {
 			}
 			begun = nil
 			go spareMemory(ctx)
-			if err := json.NewEncoder(out).Encode(r); err != nil {
-				return fmt.Errorf("reporting that the control plane is ready: %w", err)
+			if err := r.Say(out); err != nil {
+				return err
 			}
 		case err := <-ended:
 			return fmt.Errorf("running kube-apiserver: %w", orStopped(err))
@@ -132,24 +125,22 @@ func own(data string) (*fileutil.LockedFile, error) {
 
 // begin brings what an API server alone does not have and returns when the
 // control plane is ready.
-func begin(ctx context.Context, c *rest.Config, f pki.Files, withCalico bool) error {
+func begin(ctx context.Context, c *rest.Config, f pki.Files, flavour calico.Flavour) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readyPatience, fmt.Errorf("not ready after %s", readyPatience))
 	defer cancel()
 	client, err := kubernetes.NewForConfig(c)
 	if err != nil {
 		return fmt.Errorf("creating a client: %w", err)
 	}
-	if err := until(ctx, "kube-apiserver", func() bool {
+	if err := child.Until(ctx, "kube-apiserver", func() bool {
 		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil
 	}); err != nil {
 		return err
 	}
 	// Before the controllers, so that the garbage collector knows the kinds
 	// from the first and not from its second look at discovery.
-	if withCalico {
-		if err := calico.Install(ctx, c); err != nil {
-			return err
-		}
+	if err := calico.Install(ctx, c, flavour); err != nil {
+		return err
 	}
 	forever := context.WithoutCancel(ctx)
 	k, err := newControllers(forever, c, f)
@@ -157,10 +148,10 @@ func begin(ctx context.Context, c *rest.Config, f pki.Files, withCalico bool) er
 		return err
 	}
 	k.run(forever)
-	if err := until(ctx, "the garbage collector", func() bool { return k.graph.IsSynced(klog.FromContext(ctx)) }); err != nil {
+	if err := child.Until(ctx, "the garbage collector", func() bool { return k.graph.IsSynced(klog.FromContext(ctx)) }); err != nil {
 		return err
 	}
-	if err := until(ctx, "the aggregated cluster roles", func() bool {
+	if err := child.Until(ctx, "the aggregated cluster roles", func() bool {
 		for _, name := range []string{"admin", "edit", "view"} {
 			role, err := client.RbacV1().ClusterRoles().Get(ctx, name, metav1.GetOptions{})
 			if err != nil || len(role.Rules) == 0 {
@@ -171,20 +162,8 @@ func begin(ctx context.Context, c *rest.Config, f pki.Files, withCalico bool) er
 	}); err != nil {
 		return err
 	}
-	return until(ctx, "the default service account", func() bool {
+	return child.Until(ctx, "the default service account", func() bool {
 		_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 		return err == nil
 	})
-}
-
-// until returns when done does, or an error that says what was waited for.
-func until(ctx context.Context, what string, done func() bool) error {
-	for !done() {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", what, context.Cause(ctx))
-		case <-time.After(pause):
-		}
-	}
-	return nil
 }

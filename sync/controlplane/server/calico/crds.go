@@ -13,10 +13,10 @@ const (
 	publicPath   = "v3"
 )
 
-// public lists what projectcalico.org/v3 serves, by the plural of the
+// shown lists what projectcalico.org/v3 serves, by the plural of the
 // definition whose schema it has. Short names are those of Calico v3.31's API
 // server (apiserver/pkg/registry/projectcalico/rest/storage_calico.go).
-var public = map[string]struct {
+var shown = map[string]struct {
 	kind, plural, singular string // as in the definition if empty
 	short                  []string
 }{
@@ -41,20 +41,29 @@ var public = map[string]struct {
 	"tiers":                           {},
 }
 
-// CRDs returns the definitions of everything that [Install] makes served: the
-// published ones as they are, followed by those of projectcalico.org/v3.
-func CRDs() ([]*apiextensions.CustomResourceDefinition, error) {
-	published, err := config.AllCRDs()
-	if err != nil {
-		return nil, fmt.Errorf("reading Calico's resource definitions: %w", err)
+// CRDs returns the definitions of a flavour: published are Calico's own, as
+// they are, and public those of projectcalico.org/v3, which only [Native] has.
+func CRDs(f Flavour) (published, public []*apiextensions.CustomResourceDefinition, err error) {
+	if f == None {
+		return nil, nil, nil
 	}
-	all := published
-	derived := 0
+	published, err = config.AllCRDs()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading Calico's resource definitions: %w", err)
+	}
+	if f == Native {
+		public, err = derive(published)
+	}
+	return published, public, err
+}
+
+// derive returns the definitions of projectcalico.org/v3.
+func derive(published []*apiextensions.CustomResourceDefinition) (all []*apiextensions.CustomResourceDefinition, err error) {
 	for _, crd := range published {
 		if crd.Spec.Group != storageGroup {
 			continue
 		}
-		if _, ok := public[crd.Spec.Names.Plural]; !ok {
+		if _, ok := shown[crd.Spec.Names.Plural]; !ok {
 			continue
 		}
 		v3, err := toPublic(crd)
@@ -62,10 +71,9 @@ func CRDs() ([]*apiextensions.CustomResourceDefinition, error) {
 			return nil, err
 		}
 		all = append(all, v3)
-		derived++
 	}
-	if derived != len(public) {
-		return nil, fmt.Errorf("deriving %s/%s: Calico's module defines %d of the %d resources that it should", publicGroup, publicPath, derived, len(public))
+	if len(all) != len(shown) {
+		return nil, fmt.Errorf("deriving %s/%s: Calico's module defines %d of the %d resources that it should", publicGroup, publicPath, len(all), len(shown))
 	}
 	return all, nil
 }
@@ -76,7 +84,7 @@ func toPublic(crd *apiextensions.CustomResourceDefinition) (*apiextensions.Custo
 	if n := len(crd.Spec.Versions); n != 1 {
 		return nil, fmt.Errorf("deriving %s/%s from %s: it has %d versions, not one", publicGroup, publicPath, crd.Name, n)
 	}
-	as := public[crd.Spec.Names.Plural]
+	as := shown[crd.Spec.Names.Plural]
 	v3 := crd.DeepCopy()
 	v3.Spec.Group = publicGroup
 	v3.Spec.Versions[0].Name = publicPath

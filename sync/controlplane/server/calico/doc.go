@@ -1,11 +1,13 @@
 // Package calico makes Kubernetes serve Calico's resources as Calico v3.31
-// names and shapes them, without Calico.
+// names and shapes them, without Calico: all of them, or those that Calico's
+// own API server stands upon.
 //
-// It guarantees that after [Install] every resource of [CRDs] is served and
-// the tiers that each Calico cluster has by itself exist. Installing again
-// changes nothing.
+// It guarantees that after [Install] every resource of [CRDs] is served and,
+// with [Native], the tiers that each Calico cluster has by itself exist.
+// Installing again changes nothing.
 //
-// It never invents a schema, and never removes anything.
+// It never invents a schema, and removes nothing but the definitions that
+// would stand in the way of Calico's API server.
 //
 // crd.projectcalico.org/v1 and policy.networking.k8s.io/v1alpha1 are the
 // published definitions, embedded in Calico's own module. projectcalico.org/v3

@@ -87,3 +87,25 @@ func TestEnsureNamesWhatItCannotMake(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "making the certificates")
 }
+
+func TestIssueVouchesForOneMore(t *testing.T) {
+	dir := t.TempDir()
+	f, err := Ensure(filepath.Join(dir, "pki"), serviceIP)
+	require.NoError(t, err)
+	cert, key := filepath.Join(dir, "more.crt"), filepath.Join(dir, "more.key")
+	for range 2 { // the second replaces the first
+		require.NoError(t, In(filepath.Join(dir, "pki")).Issue(cert, key, "api.system.svc", "localhost"))
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate(t, f.CA))
+	for _, host := range []string{"api.system.svc", "localhost", "127.0.0.1"} {
+		_, err := certificate(t, cert).Verify(x509.VerifyOptions{DNSName: host, Roots: roots})
+		assert.NoError(t, err, host)
+	}
+	_, err = tls.LoadX509KeyPair(cert, key)
+	require.NoError(t, err)
+
+	err = In(dir).Issue(cert, key, "api.system.svc")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, err, "reading the certificate authority")
+}

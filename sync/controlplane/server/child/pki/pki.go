@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -31,7 +32,8 @@ type Files struct {
 	ServiceAccountKey, ServiceAccountPublic string // signs the tokens of service accounts, verifies them
 }
 
-func files(dir string) Files {
+// In returns the paths of the set that is, or will be, in the folder dir.
+func In(dir string) Files {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	return Files{
 		CA: in("ca.crt"), CAKey: in("ca.key"),
@@ -43,12 +45,45 @@ func files(dir string) Files {
 	}
 }
 
+// Issue writes the certificate of one more server that the set's authority
+// vouches for, by all of the names, and its key. What is at the paths is
+// replaced.
+func (f Files) Issue(certFile, keyFile string, names ...string) error {
+	ca, err := f.authority()
+	if err != nil {
+		return fmt.Errorf("reading the certificate authority: %w", err)
+	}
+	err = ca.issue(certFile, keyFile, x509.Certificate{
+		Subject:     pkix.Name{CommonName: names[0]},
+		DNSNames:    names,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
+	if err != nil {
+		return fmt.Errorf("making the certificate of %s: %w", names[0], err)
+	}
+	return nil
+}
+
+// authority reads the one that signs servers' certificates.
+func (f Files) authority() (authority, error) {
+	pair, err := tls.LoadX509KeyPair(f.CA, f.CAKey)
+	if err != nil {
+		return authority{}, err
+	}
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return authority{}, fmt.Errorf("%s holds no elliptic key", f.CAKey)
+	}
+	return authority{cert: pair.Leaf, key: key}, nil
+}
+
 // Ensure returns the set in the folder dir and makes it first if the folder
 // does not exist. serviceIP is the address of the Service "kubernetes", for
 // which the server's certificate is valid too.
 func Ensure(dir string, serviceIP net.IP) (Files, error) {
 	if _, err := os.Stat(dir); err == nil {
-		return files(dir), nil
+		return In(dir), nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return Files{}, fmt.Errorf("looking for the certificates: %w", err)
 	}
@@ -57,13 +92,13 @@ func Ensure(dir string, serviceIP net.IP) (Files, error) {
 		return Files{}, fmt.Errorf("making the certificates: %w", err)
 	}
 	defer os.RemoveAll(tmp) // nothing is left of it after the rename
-	if err := write(files(tmp), serviceIP); err != nil {
+	if err := write(In(tmp), serviceIP); err != nil {
 		return Files{}, fmt.Errorf("making the certificates: %w", err)
 	}
 	if err := os.Rename(tmp, dir); err != nil {
 		return Files{}, fmt.Errorf("making the certificates: %w", err)
 	}
-	return files(dir), nil
+	return In(dir), nil
 }
 
 func write(f Files, serviceIP net.IP) error {
