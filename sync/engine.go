@@ -43,6 +43,7 @@ type Engine struct {
 	progress map[string]*progress
 	outcomes map[string]outcome
 	reports  map[string]report
+	rounds   map[string][]Round // the last of each tenant, oldest first
 	fights   map[string]int
 }
 
@@ -66,6 +67,7 @@ func New(c Config) (*Engine, error) {
 		progress:   map[string]*progress{},
 		outcomes:   map[string]outcome{},
 		reports:    map[string]report{},
+		rounds:     map[string][]Round{},
 		fights:     map[string]int{},
 	}
 	cluster, err := drift.NewCluster(drift.ClusterConfig{
@@ -221,6 +223,7 @@ func (e *Engine) forget(name string) {
 	e.mu.Lock()
 	delete(e.progress, name)
 	delete(e.reports, name)
+	delete(e.rounds, name)
 	delete(e.fights, name)
 	e.mu.Unlock()
 	e.ledger.Forget(name)

@@ -40,6 +40,7 @@ func (e *Engine) round(ctx context.Context, name string) {
 	if ctx.Err() != nil {
 		return
 	}
+	e.enter(r, err)
 	out.openings, out.stood = r.progress.openings, r.progress.stood
 	e.report(name, report{
 		target: r.target, applied: r.progress.revision, reached: out.reached,
@@ -67,6 +68,7 @@ type round struct {
 	progress *progress
 	now      time.Time
 	log      logger
+	deeds    deeds
 	pending  bool // the namespace is not there yet
 	glass    glass
 	// unwelcome are extra objects that are to be deleted.
@@ -229,10 +231,12 @@ func (r *round) write(ctx context.Context, s step) error {
 	}
 	if !r.engine.cluster.Served(d.ID.Kind) {
 		metrics.objects.WithLabelValues(string(failed)).Inc()
+		r.deeds.did(failed, d.ID, s.drifted)
 		return describe(d.Want, errNotServed(d.ID.Kind))
 	}
 	did, err := r.engine.writer.apply(ctx, d.Want, s.live)
 	metrics.objects.WithLabelValues(string(did)).Inc()
+	r.deeds.did(did, d.ID, s.drifted)
 	if err != nil {
 		return describe(d.Want, err)
 	}
@@ -259,9 +263,11 @@ func (r *round) remove(ctx context.Context, s step) error {
 	}
 	if err != nil {
 		metrics.objects.WithLabelValues(string(failed)).Inc()
+		r.deeds.did(failed, d.ID, s.drifted)
 		return fmt.Errorf("removing %s, which is not in Git: %w", d.ID, err)
 	}
 	metrics.objects.WithLabelValues(string(pruned)).Inc()
+	r.deeds.did(pruned, d.ID, s.drifted)
 	switch {
 	case !s.drifted:
 		r.log.Info("object removed", "tenant", r.target.name, "object", d.ID.String(), "revision", short(r.world.revision))

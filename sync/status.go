@@ -51,6 +51,8 @@ type Tenant struct {
 	Problems []kustomize.Problem
 	// Until is when the state ends by itself; zero if it does not.
 	Until time.Time
+	// Rounds are the last that changed something or failed since this process began, newest first; at most 10.
+	Rounds []Round
 }
 
 // Status is what is known as a whole.
@@ -172,7 +174,10 @@ func (e *Engine) Tenants() []Tenant {
 	out := make([]Tenant, 0, len(w.targets))
 	e.mu.Lock()
 	for name, t := range w.targets {
-		out = append(out, tenant(w, t, e.reports[name], e.ledger.Standing(name), blind).frozenBy(e.frozen.Load()))
+		one := tenant(w, t, e.reports[name], e.ledger.Standing(name), blind).frozenBy(e.frozen.Load())
+		one.Rounds = slices.Clone(e.rounds[name])
+		slices.Reverse(one.Rounds)
+		out = append(out, one)
 	}
 	e.mu.Unlock()
 	slices.SortFunc(out, func(a, b Tenant) int { return strings.Compare(a.Name, b.Name) })

@@ -108,12 +108,17 @@ func (r *driftRequest) known(ctx context.Context) error {
 	case r.tenant == api.ClusterOverlay:
 		return nil // what belongs to no tenant can differ without it too
 	}
-	tenants, err := r.daemon.Tenants(ctx)
+	return unheardOf(ctx, r.daemon, r.tenant)
+}
+
+// unheardOf says that the daemon knows no such tenant, and which one may be meant.
+func unheardOf(ctx context.Context, daemon *api.Client, name string) error {
+	tenants, err := daemon.Tenants(ctx)
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("the daemon knows no tenant %q", r.tenant)
-	if near := strict.Nearest(r.tenant, tenantRows(tenants)); near != "" {
+	text := fmt.Sprintf("the daemon knows no tenant %q", name)
+	if near := strict.Nearest(name, tenantRows(tenants)); near != "" {
 		text += fmt.Sprintf(" (did you mean %s?)", near)
 	}
 	return errors.New(text)

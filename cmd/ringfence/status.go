@@ -15,6 +15,7 @@ import (
 // statusRequest is what was asked for.
 type statusRequest struct {
 	daemon  *api.Client
+	tenant  string
 	all     bool
 	wait    bool
 	timeout time.Duration
@@ -23,11 +24,14 @@ type statusRequest struct {
 
 func newStatusCommand(environment) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "status [--all] [--wait]",
+		Use:   "status [--all | --tenant T] [--wait]",
 		Short: "What a running daemon says of its tenants",
 		Long: `Asks a running daemon for the whole and its tenants: first the whole in one line, then
 the tenants that are not synced with what is wrong and where (with --all every one), then how
 many there are in each state. _cluster is the cluster overlay. -o json has every tenant.
+
+With --tenant it tells of one tenant alone, and of its last rounds: what each changed and why, or how
+it failed. _cluster is the cluster overlay.
 
 With --wait it first waits until every tenant is synced, and shows how far that is on
 stderr: a bar on a terminal, and otherwise a line now and then.
@@ -40,6 +44,8 @@ Namespaces that should be fenced and are no tenant's are named and change nothin
 	r := &statusRequest{}
 	server := serverFlag(cmd)
 	cmd.Flags().BoolVar(&r.all, "all", false, "list the tenants that are synced too")
+	cmd.Flags().StringVar(&r.tenant, "tenant", "", "only this tenant, by the name of its namespace, with its last rounds")
+	must(cmd.RegisterFlagCompletionFunc("tenant", completeFromDaemon(server)))
 	cmd.Flags().BoolVar(&r.wait, "wait", false, "wait until every tenant is synced")
 	cmd.Flags().DurationVar(&r.timeout, "timeout", 5*time.Minute, "how long --wait may take; 0: for ever")
 	r.output = outputFlag(cmd, "text", "json")
@@ -47,6 +53,10 @@ Namespaces that should be fenced and are no tenant's are named and change nothin
 		switch {
 		case cmd.Flags().Changed("timeout") && !r.wait:
 			return usage(cmd, "--timeout goes with --wait")
+		case cmd.Flags().Changed("tenant") && r.tenant == "":
+			return usage(cmd, "--tenant is empty")
+		case r.tenant != "" && r.all:
+			return usage(cmd, "--tenant and --all contradict each other")
 		case r.timeout < 0:
 			return usage(cmd, "--timeout %v is negative", r.timeout)
 		}
@@ -64,6 +74,9 @@ func (r *statusRequest) run(ctx context.Context, stdout, stderr io.Writer) error
 		if err := w.run(ctx); err != nil {
 			return err
 		}
+	}
+	if r.tenant != "" {
+		return r.one(ctx, stdout)
 	}
 	overview, err := r.daemon.Overview(ctx)
 	if err != nil {

@@ -70,6 +70,22 @@ type Tenant struct {
 	Error     *Error     `json:"error"`
 	Errors    []Error    `json:"errors"`
 	Until     *time.Time `json:"until"`
+	Rounds    []Round    `json:"rounds"`
+}
+
+// Round is one pass over a tenant that changed something or failed.
+type Round struct {
+	Time     time.Time `json:"time"`
+	Seconds  float64   `json:"seconds"` // how long it took
+	Revision string    `json:"revision"`
+	Why      string    `json:"why"` // revision, drift or retry
+	Created  int       `json:"created"`
+	Updated  int       `json:"updated"`
+	Removed  int       `json:"removed"`
+	Failed   int       `json:"failed"`
+	Objects  []string  `json:"objects"` // at most 20
+	Error    string    `json:"error"`
+	Tries    int       `json:"tries"`
 }
 
 // Revision is where a tenant stands and where it should.

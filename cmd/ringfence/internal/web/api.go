@@ -65,7 +65,7 @@ func tenantOf(t sync.Tenant) api.Tenant {
 	out := api.Tenant{
 		Name: t.Name, Namespace: t.Name, Overlay: t.Overlay, State: t.State,
 		Revision: api.Revision{Applied: t.Applied, Wanted: t.Wanted},
-		Objects:  t.Objects, Drift: t.Drift, Errors: errorsOf(t.Problems),
+		Objects:  t.Objects, Drift: t.Drift, Errors: errorsOf(t.Problems), Rounds: roundsOf(t.Rounds),
 	}
 	if len(out.Errors) > 0 {
 		out.Error = &out.Errors[0]
@@ -73,6 +73,18 @@ func tenantOf(t sync.Tenant) api.Tenant {
 	if !t.Until.IsZero() {
 		until := t.Until.UTC()
 		out.Until = &until
+	}
+	return out
+}
+
+func roundsOf(rounds []sync.Round) []api.Round {
+	out := make([]api.Round, 0, len(rounds))
+	for _, r := range rounds {
+		out = append(out, api.Round{
+			Time: r.Time.UTC(), Seconds: r.Took.Seconds(), Revision: r.Revision, Why: r.Why,
+			Created: r.Created, Updated: r.Updated, Removed: r.Removed, Failed: r.Failed,
+			Objects: listed(r.Objects), Error: r.Error, Tries: r.Tries,
+		})
 	}
 	return out
 }

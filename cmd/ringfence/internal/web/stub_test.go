@@ -106,7 +106,10 @@ func busy() *engine {
 		},
 		tenants: []sync.Tenant{
 			{Overlay: "overlays/cluster", State: sync.Synced, Applied: commit, Wanted: commit, Objects: 3, Drift: 1},
-			{Name: "caas-acme", Overlay: "overlays/acme", State: sync.Synced, Applied: commit, Wanted: commit, Objects: 7},
+			{Name: "caas-acme", Overlay: "overlays/acme", State: sync.Synced, Applied: commit, Wanted: commit, Objects: 7, Rounds: []sync.Round{{
+				Time: at("10:00:00+02:00"), Took: 250 * time.Millisecond, Revision: commit, Why: sync.ForDrift, Updated: 1, Failed: 1,
+				Objects: []string{"updated NetworkPolicy.networking.k8s.io caas-acme/deny-all"}, Error: "forbidden", Tries: 2,
+			}}},
 			{Name: "caas-broken", Overlay: "overlays/broken", State: sync.Failed, Applied: older, Wanted: commit, Objects: 7, Drift: 2, Problems: []kustomize.Problem{
 				{File: "overlays/broken/kustomization.yaml", Line: 3, Column: 5, Message: "unknown field", Hint: "did you mean resources?"},
 				{Message: "and another"},
