@@ -15,6 +15,9 @@
 //   - Isolation goes first and is never taken from a namespace that exists, but
 //     where an Offboarding in Git lets go of it by name; a namespace is never
 //     deleted. A tenant that left Git is quarantined.
+//   - Whose something is follows from Git and the state. What a live object says of
+//     itself is looked at once, for a refusal: a Namespace that another GitOps tool
+//     keeps is not written before the tenant's first revision is applied.
 //   - A tenant that does not render or cannot be written keeps its last good
 //     state, and never stops another.
 //   - While a watch is blind nothing is concluded, written or removed.

@@ -25,6 +25,7 @@ const (
 	reasonQuarantined    = "Quarantined"
 	reasonBreakGlass     = "BreakGlass" // this and the next are beyond SPEC §6
 	reasonReleased       = "Released"
+	reasonTakenOver      = "TakenOver"
 	reasonUnfenced       = "Unfenced"
 )
 

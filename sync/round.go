@@ -93,6 +93,9 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 	}
 	r.progress.contact(r.engine.cluster.Namespace(r.target.name) != nil)
 	r.breakGlass(r.engine.cluster.Namespace(r.target.name))
+	if err := r.firstContact(); err != nil {
+		return out, err
+	}
 	mend, extra, err := r.compare()
 	if err != nil {
 		return out, err
@@ -244,6 +247,7 @@ func (r *round) write(ctx context.Context, s step) error {
 		metrics.objects.WithLabelValues(string(failed)).Inc()
 		return describe(d.Want, err)
 	}
+	r.tookOver(s)
 	r.progress.confirm(d.Want)
 	r.progress.owned[d.ID] = d.Want
 	if s.drifted {
