@@ -40,6 +40,13 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if config := os.Getenv(asChild); config != "" {
+		if err := childMain(config); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		return
+	}
 	code := m.Run()
 	if shared.control != nil {
 		if err := shared.control.Stop(); err != nil {
