@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -48,6 +49,7 @@ type Cluster struct {
 	config ClusterConfig
 
 	occasion chan struct{} // capacity one: the served kinds may have changed
+	defined  atomic.Uint64 // how often definitions may have changed
 	tiers    chan struct{} // capacity one: tiers, or who may see them, may have changed
 
 	mu      sync.RWMutex
@@ -130,6 +132,11 @@ func (c *Cluster) rediscover() {
 	default:
 	}
 }
+
+// Definitions returns a number that grows whenever what the API server serves, or
+// the schema of it, may have changed: with each CustomResourceDefinition that does
+// and a moment later, when the watch on them is renewed, and with each Rediscover.
+func (c *Cluster) Definitions() uint64 { return c.defined.Load() }
 
 // In returns the guarded objects of one namespace, or the cluster-scoped ones
 // for "", in no order. Namespaces are not among them.

@@ -26,6 +26,7 @@ const nativeDefinition = "networkpolicies." + kinds.GroupCalico
 // its kinds stay as they are, and those not yet watched are blind.
 func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
 	served, unknown := c.served(ctx)
+	c.defined.Add(1)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // being stopped is not a fault
 	}
@@ -148,7 +149,9 @@ func (c *Cluster) watchDefinitions(ctx context.Context) {
 	for ctx.Err() == nil {
 		w, err := c.config.Metadata.Resource(definitions).Watch(ctx, metav1.ListOptions{})
 		if err == nil {
+			c.defined.Add(1)
 			for range w.ResultChan() {
+				c.defined.Add(1)
 				// The API server serves a new kind a moment after its
 				// definition; a burst of definitions is one occasion.
 				wait(ctx, 500*time.Millisecond)
