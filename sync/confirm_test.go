@@ -161,7 +161,7 @@ func TestConfirmPrune(t *testing.T) {
 	last := repo.commit(files(map[string]string{"overlays/e": ""}))
 	d.Offer(last)
 	d.at(last, Synced, ns("d"), ns("e"))
-	assert.Contains(t, d.Status().PruneHeld, "removes 1 tenant ("+ns("e")+") and 0 objects, 2 and 0 within the hour")
+	assert.Contains(t, d.Status().PruneHeld, "removes 1 tenant ("+ns("e")+"); within the hour that makes 2 tenants and 0 objects")
 	assert.Equal(t, []string{"deny-all", "new"}, d.policies(ns("e")))
 	st := d.done(last)
 	assert.Equal(t, []pruneHold{{Revisions: []string{last.Revision().Commit}, Tenants: []string{ns("e")}}}, st.Held)

@@ -78,10 +78,15 @@ func (r *round) firstContact() error {
 	if by == "" {
 		return nil
 	}
+	return kept(want, r.target.overlay, by, r.engine.config.manager())
+}
+
+// kept is the refusal of a Namespace that another tool keeps.
+func kept(want *drift.Wanted, overlay, by, manager string) writeError {
 	return writeError{Problem: kustomize.Problem{
 		File: want.Origin.File, Line: want.Origin.Line,
-		Message: fmt.Sprintf("the Namespace %s is kept by %s, and %s has never applied anything there: nothing is written into it", r.target.name, by, r.engine.config.manager()),
-		Hint:    fmt.Sprintf("if the namespace is this tenant's, leave the Namespace object out of %s, so that only its policies are applied, or take it out of the other tool's repository", r.target.overlay),
+		Message: fmt.Sprintf("the Namespace %s is kept by %s, and %s has never applied anything there: nothing is written into it", want.ID.Name, by, manager),
+		Hint:    fmt.Sprintf("if the namespace is this tenant's, leave the Namespace object out of %s, so that only its policies are applied, or take it out of the other tool's repository", overlay),
 	}}
 }
 

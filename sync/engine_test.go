@@ -66,7 +66,7 @@ func TestMaxPruneHoldsObjects(t *testing.T) {
 	less := repo.commit(overlay("a", ns, "one"))
 	d.Offer(less)
 	d.at(less, Synced, ns)
-	assert.Contains(t, d.Status().PruneHeld, "removes 0 tenants and 3 objects")
+	assert.Contains(t, d.Status().PruneHeld, "removes 3 objects")
 	assert.Equal(t, first.Revision().Commit, d.done(less).Tenants[ns].Revision, "what it may still have comes from there")
 	further := repo.commit(overlay("b", other, "one", "more"))
 	d.Offer(further)
@@ -93,7 +93,7 @@ func TestMaxPruneHoldsObjects(t *testing.T) {
 	one := repo.commit(overlay("a", ns, "one"))
 	d.Offer(one)
 	d.at(one, Synced, ns)
-	assert.Contains(t, d.Status().PruneHeld, "removes 0 tenants and 1 object (NetworkPolicy.networking.k8s.io "+ns+"/two), 0 and 3 within the hour")
+	assert.Contains(t, d.Status().PruneHeld, "removes 1 object (NetworkPolicy.networking.k8s.io "+ns+"/two); within the hour that makes 0 tenants and 3 objects")
 	// A tenant that leaves is held too, with all that it has.
 	left := repo.commit(map[string]string{"overlays/b": ""})
 	d.Offer(left)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringfence/ringfence/sources"
@@ -12,14 +13,13 @@ import (
 // frozen is a revision that waits for the end of a freeze. It is immutable once published.
 type frozen struct {
 	snapshot *sources.Snapshot
+	revision string // its commit
 	until    time.Time
 	// tenants are those that it touches, sorted.
 	tenants []string
 	// fault says why it would be refused as a whole; "" if it would not.
 	fault string
 }
-
-func (f *frozen) revision() string { return f.snapshot.Revision().Commit }
 
 // touches says whether a tenant waits for the revision.
 func (f *frozen) touches(name string) bool {
@@ -34,10 +34,10 @@ func (f *frozen) touches(name string) bool {
 func (f *frozen) message() string {
 	end := f.until.UTC().Format(time.RFC3339)
 	if f.fault != "" {
-		return fmt.Sprintf("revision %s waits for the end of the freeze at %s, and will then be refused: %s (hint: mend it before that)", short(f.revision()), end, f.fault)
+		return fmt.Sprintf("revision %s waits for the end of the freeze at %s, and will then be refused: %s (hint: mend it before that)", short(f.revision), end, f.fault)
 	}
 	return fmt.Sprintf("revision %s, which changes %s, waits for the end of the freeze at %s; drift is corrected to what was applied before it (hint: to apply it now, take the window out of sync.freeze and start Ringfence again)",
-		short(f.revision()), count(len(f.tenants), "tenant"), end)
+		short(f.revision), count(len(f.tenants), "tenant"), end)
 }
 
 // frost is what the owner keeps for freezes.
@@ -90,7 +90,7 @@ func (o *owner) lastAdopted() string {
 
 // hold notes a snapshot that waits, and finds out what it will change.
 func (o *owner) hold(ctx context.Context, s *sources.Snapshot, until time.Time) {
-	f := &frozen{snapshot: s, until: until}
+	f := &frozen{snapshot: s, revision: s.Revision().Commit, until: until}
 	rendered, err := o.engine.config.Renderer.Render(ctx, s)
 	if err == nil {
 		err = o.checkNotEmptied(ctx, rendered)
@@ -99,9 +99,9 @@ func (o *owner) hold(ctx context.Context, s *sources.Snapshot, until time.Time) 
 		return
 	}
 	if err != nil {
-		f.fault = err.Error()
+		f.fault = strings.ReplaceAll(err.Error(), "\n", "; ")
 	} else {
-		next, _ := o.next(ctx, f.revision(), rendered)
+		next, _ := o.next(ctx, f.revision, rendered)
 		for name, t := range next.targets {
 			if !t.sameObjects(o.previous.targets[name]) {
 				f.tenants = append(f.tenants, name)
@@ -110,7 +110,7 @@ func (o *owner) hold(ctx context.Context, s *sources.Snapshot, until time.Time) 
 		slices.Sort(f.tenants)
 	}
 	if o.waits == nil || o.waits.message() != f.message() {
-		o.engine.config.Log.Info("revision waits", "reason", f.message(), "revision", short(f.revision()))
+		o.engine.config.Log.Info("revision waits", "reason", f.message(), "revision", short(f.revision))
 	}
 	o.wait(f)
 	o.engine.wait(o.refused)
@@ -169,7 +169,7 @@ func (f *frozen) held() []Held {
 	if f == nil {
 		return nil
 	}
-	return []Held{{Reason: HeldByFreeze, Revision: f.revision(), Until: f.until, Tenants: f.tenants, Message: f.message()}}
+	return []Held{{Reason: HeldByFreeze, Revision: f.revision, Until: f.until, Tenants: f.tenants, Message: f.message()}}
 }
 
 // count says how many there are of something.

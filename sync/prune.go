@@ -117,19 +117,28 @@ func (h pruneHistory) refuse(now time.Time, r removal, limit PruneLimit, revisio
 	if !objectsPast && !tenantsPast {
 		return ""
 	}
-	return fmt.Sprintf("revision %s removes %s and %s, %d and %d within the hour, more than sync.maxPrune allows (tenants: %d, objects: %d): nothing is removed or quarantined, everything else is applied "+
+	return fmt.Sprintf("revision %s removes %s; within the hour that makes %s and %s, more than sync.maxPrune allows (tenants: %d, objects: %d): nothing is removed or quarantined, everything else is applied "+
 		"(hint: to have it removed, push a commit with the line \"%s: %s\" in its message; if it is a mistake, revert it)",
-		short(revision), listing(slices.Sorted(slices.Values(r.tenants)), "tenant"), listing(r.names(), "object"), tenants, objects, limit.Tenants, limit.Objects, ConfirmTrailer, revision)
+		short(revision), r.words(), count(tenants, "tenant"), count(objects, "object"), limit.Tenants, limit.Objects, ConfirmTrailer, revision)
+}
+
+// words counts what is removed, and names a few.
+func (r removal) words() string {
+	var parts []string
+	if len(r.tenants) > 0 {
+		parts = append(parts, listing(slices.Sorted(slices.Values(r.tenants)), "tenant"))
+	}
+	if len(r.objects) > 0 {
+		parts = append(parts, listing(r.names(), "object"))
+	}
+	return strings.Join(parts, " and ")
 }
 
 // listing counts what there is, and names a few.
 func listing(names []string, noun string) string {
 	const most = 3
 	text := count(len(names), noun)
-	switch {
-	case len(names) == 0:
-		return text
-	case len(names) > most:
+	if len(names) > most {
 		return fmt.Sprintf("%s (%s and %d more)", text, strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return fmt.Sprintf("%s (%s)", text, strings.Join(names, ", "))

@@ -51,6 +51,8 @@ type Tenant struct {
 	Problems []kustomize.Problem
 	// Until is when the state ends by itself; zero if it does not.
 	Until time.Time
+	// Reason says in one line why it is in its state, where Problems do not; "" if there is nothing to say.
+	Reason string
 	// Rounds are the last that changed something or failed since this process began, newest first; at most 10.
 	Rounds []Round
 }
@@ -175,6 +177,7 @@ func (e *Engine) Tenants() []Tenant {
 	e.mu.Lock()
 	for name, t := range w.targets {
 		one := tenant(w, t, e.reports[name], e.ledger.Standing(name), blind).frozenBy(e.frozen.Load())
+		one.Reason = reason(&one, t, e.cluster.Namespace(name), e.frozen.Load())
 		one.Rounds = slices.Clone(e.rounds[name])
 		slices.Reverse(one.Rounds)
 		out = append(out, one)
@@ -217,7 +220,7 @@ func (t Tenant) frozenBy(f *frozen) Tenant {
 	if !f.touches(t.Name) {
 		return t
 	}
-	t.Wanted = f.revision()
+	t.Wanted = f.revision
 	if t.State == Suspended || t.State == Pending || t.State == Synced {
 		t.State = Suspended
 		if f.until.After(t.Until) {

@@ -137,7 +137,11 @@ func whereabouts(t api.Tenant) string {
 	if t.Until != nil {
 		text += ", until " + stamp(*t.Until)
 	}
-	if why := meaning[t.State]; why != "" && len(t.Problems()) == 0 {
+	why := t.Reason
+	if why == "" {
+		why = meaning[t.State]
+	}
+	if why != "" && len(t.Problems()) == 0 {
 		text += ": " + why
 	}
 	return text

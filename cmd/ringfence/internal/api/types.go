@@ -70,6 +70,7 @@ type Tenant struct {
 	Error     *Error     `json:"error"`
 	Errors    []Error    `json:"errors"`
 	Until     *time.Time `json:"until"`
+	Reason    string     `json:"reason"` // why it is in its state, where errors do not say it
 	Rounds    []Round    `json:"rounds"`
 }
 

@@ -65,7 +65,7 @@ func tenantOf(t sync.Tenant) api.Tenant {
 	out := api.Tenant{
 		Name: t.Name, Namespace: t.Name, Overlay: t.Overlay, State: t.State,
 		Revision: api.Revision{Applied: t.Applied, Wanted: t.Wanted},
-		Objects:  t.Objects, Drift: t.Drift, Errors: errorsOf(t.Problems), Rounds: roundsOf(t.Rounds),
+		Objects:  t.Objects, Drift: t.Drift, Errors: errorsOf(t.Problems), Reason: t.Reason, Rounds: roundsOf(t.Rounds),
 	}
 	if len(out.Errors) > 0 {
 		out.Error = &out.Errors[0]

@@ -52,7 +52,7 @@ func TestAnswers(t *testing.T) {
 		"/api/v1/tenants/_cluster": `{
 			"name": "", "namespace": "", "overlay": "overlays/cluster", "state": "synced",
 			"revision": {"applied": "` + commit + `", "wanted": "` + commit + `"},
-			"objects": 3, "drift": 1, "error": null, "errors": [], "until": null, "rounds": []
+			"objects": 3, "drift": 1, "error": null, "errors": [], "until": null, "reason": "", "rounds": []
 		}`,
 	} {
 		assert.JSONEq(t, want, get(t, h, path, http.StatusOK, jsonType), path)
@@ -62,7 +62,7 @@ func TestAnswers(t *testing.T) {
 const acmeJSON = `{
 	"name": "caas-acme", "namespace": "caas-acme", "overlay": "overlays/acme", "state": "synced",
 	"revision": {"applied": "` + commit + `", "wanted": "` + commit + `"},
-	"objects": 7, "drift": 0, "error": null, "errors": [], "until": null,
+	"objects": 7, "drift": 0, "error": null, "errors": [], "until": null, "reason": "because",
 	"rounds": [{
 		"time": "2026-03-01T08:00:00Z", "seconds": 0.25, "revision": "` + commit + `", "why": "drift", "created": 0, "updated": 1, "removed": 0, "failed": 1,
 		"objects": ["updated NetworkPolicy.networking.k8s.io caas-acme/deny-all"], "error": "forbidden", "tries": 2
@@ -78,7 +78,7 @@ const brokenJSON = `{
 		{"file": "overlays/broken/kustomization.yaml", "line": 3, "column": 5, "message": "unknown field", "hint": "did you mean resources?"},
 		{"file": "", "line": 0, "column": 0, "message": "and another", "hint": ""}
 	],
-	"until": null, "rounds": []
+	"until": null, "reason": "", "rounds": []
 }`
 
 // Before anything is known every list is a list, so that clients need not tell null from empty.

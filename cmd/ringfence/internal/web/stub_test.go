@@ -106,7 +106,7 @@ func busy() *engine {
 		},
 		tenants: []sync.Tenant{
 			{Overlay: "overlays/cluster", State: sync.Synced, Applied: commit, Wanted: commit, Objects: 3, Drift: 1},
-			{Name: "caas-acme", Overlay: "overlays/acme", State: sync.Synced, Applied: commit, Wanted: commit, Objects: 7, Rounds: []sync.Round{{
+			{Name: "caas-acme", Overlay: "overlays/acme", State: sync.Synced, Applied: commit, Wanted: commit, Objects: 7, Reason: "because", Rounds: []sync.Round{{
 				Time: at("10:00:00+02:00"), Took: 250 * time.Millisecond, Revision: commit, Why: sync.ForDrift, Updated: 1, Failed: 1,
 				Objects: []string{"updated NetworkPolicy.networking.k8s.io caas-acme/deny-all"}, Error: "forbidden", Tries: 2,
 			}}},
