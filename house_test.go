@@ -109,9 +109,10 @@ type room struct {
 var rooms = []room{
 	{"sources", nil},
 	{"kustomize", nil},
+	{"kustomize/valid", nil},
 	{"drift", []string{"kustomize"}},
 	{"drift/reach", nil},
-	{"drift/reach/oracle", []string{"drift/reach"}},
+	{"drift/reach/oracle", []string{"drift/reach", "kustomize/valid"}},
 	{"sync", []string{"sources", "kustomize", "drift"}},
 	{"sync/controlplane", nil},
 	{"sources/gitserver", nil},

@@ -46,6 +46,13 @@ type Config struct {
 	// TenantTiers are the Calico tiers that tenant overlays may use; nil means
 	// "default". The guard may use any.
 	TenantTiers []string
+	// Selector returns what is wrong with the syntax of a selector of Calico's, nil if
+	// nothing is. It may be called concurrently. nil: syntax is not checked, and what Calico
+	// cannot read may select every pod.
+	Selector func(text string) error
+	// TierPrefix is true for Calico up to 3.31, which takes no policy outside the tier
+	// default whose name does not begin with its tier.
+	TierPrefix bool
 	// Limits bound what one overlay may cost; zero values mean the defaults.
 	Limits Limits
 	// Owner returns the folder of the overlay that owned a namespace in the last applied

@@ -14,60 +14,47 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/kustomize/valid"
 )
 
 // checkContent finds values that the API server would refuse for certain. The object
-// has passed strictCheck. Sources: Kubernetes'
-// pkg/apis/networking/validation and Calico's libcalico-go/lib/validator/v3, of which
-// only what needs no more than the object itself is judged.
-func checkContent(o Object) []mismatch {
-	var c contents
+// has passed strictCheck. Sources: Kubernetes' pkg/apis/networking/validation, and
+// package valid.
+func checkContent(o Object, rules valid.Config) []mismatch {
+	c := contents{rules: rules}
+	c.calico(o)
 	switch o.Kind.GroupKind() {
 	case kinds.NetworkPolicy.GroupKind():
-		decoded(&c, o, func(p *networkingv1.NetworkPolicy) { c.kubernetes(fieldPath{"spec"}, p.Spec) })
+		p := &networkingv1.NetworkPolicy{}
+		decoded(&c, o, p, func() { c.kubernetes(fieldPath{"spec"}, p.Spec) })
 	case calicoKind(calico.KindStagedKubernetesNetworkPolicy):
-		decoded(&c, o, func(p *calico.StagedKubernetesNetworkPolicy) {
+		p := &calico.StagedKubernetesNetworkPolicy{}
+		decoded(&c, o, p, func() {
 			c.kubernetes(fieldPath{"spec"}, networkingv1.NetworkPolicySpec{
 				PodSelector: p.Spec.PodSelector, Ingress: p.Spec.Ingress, Egress: p.Spec.Egress, PolicyTypes: p.Spec.PolicyTypes,
 			})
-		})
-	case calicoKind(calico.KindNetworkPolicy):
-		decoded(&c, o, func(p *calico.NetworkPolicy) { c.calico(p.Spec.Types, p.Spec.Ingress, p.Spec.Egress) })
-	case calicoKind(calico.KindGlobalNetworkPolicy):
-		decoded(&c, o, func(p *calico.GlobalNetworkPolicy) { c.calico(p.Spec.Types, p.Spec.Ingress, p.Spec.Egress) })
-	case calicoKind(calico.KindStagedNetworkPolicy):
-		decoded(&c, o, func(p *calico.StagedNetworkPolicy) { c.calico(p.Spec.Types, p.Spec.Ingress, p.Spec.Egress) })
-	case calicoKind(calico.KindStagedGlobalNetworkPolicy):
-		decoded(&c, o, func(p *calico.StagedGlobalNetworkPolicy) { c.calico(p.Spec.Types, p.Spec.Ingress, p.Spec.Egress) })
-	case calicoKind(calico.KindNetworkSet):
-		decoded(&c, o, func(s *calico.NetworkSet) { c.nets(s.Spec.Nets) })
-	case calicoKind(calico.KindGlobalNetworkSet):
-		decoded(&c, o, func(s *calico.GlobalNetworkSet) { c.nets(s.Spec.Nets) })
-	case kinds.Tier.GroupKind():
-		decoded(&c, o, func(t *calico.Tier) {
-			if a := t.Spec.DefaultAction; a != nil && *a != calico.Deny && *a != calico.Pass {
-				c.add(fieldPath{"spec", "defaultAction"}, "is %q, and a tier's default action is Deny or Pass", *a)
-			}
 		})
 	}
 	return c.found
 }
 
 // contents collects what is wrong with the values of one object.
-type contents struct{ found []mismatch }
+type contents struct {
+	rules valid.Config
+	found []mismatch
+}
 
 func (c *contents) add(at fieldPath, format string, args ...any) {
 	c.found = append(c.found, mismatch{path: at, message: at.String() + " " + fmt.Sprintf(format, args...)})
 }
 
-// decoded calls check with the object as a typed value.
-func decoded[T any](c *contents, o Object, check func(*T)) {
-	typed := new(T)
+// decoded calls check when typed holds the object.
+func decoded[T any](c *contents, o Object, typed *T, check func()) {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, typed); err != nil {
 		c.found = append(c.found, mismatch{message: fmt.Sprintf("%s %q cannot be read: %v", o.GetKind(), o.GetName(), err)})
 		return
 	}
-	check(typed)
+	check()
 }
 
 // kubernetes checks a spec of networking.k8s.io.

@@ -43,7 +43,8 @@
 //
 //   - ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy are not
 //     checked against a schema here; the API server does that.
-//   - Calico's selectors are not parsed here; package reach does that.
+//   - Calico's selectors are not parsed here; package reach does that, by
+//     Config.Selector.
 //   - The line of an object is that of its document; a patched field's fault is
 //     sought in the object's own file first and then in the overlay's other files.
 //     Below a namePrefix or nameSuffix the document is the one of that kind with the

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/kustomize/valid"
 )
 
 // judge decides whether what an overlay rendered to may be applied.
@@ -203,9 +204,12 @@ func (j *judge) label(o Object, key, value string, refuse refuseFunc) {
 
 // content checks what the fields say.
 func (j *judge) content(o Object, refuse refuseFunc) {
+	var already fieldPath // of a name or tier that is refused
 	if o.Kind.Tiered {
-		if at, why := j.cfg.checkTier(o.GetName(), tierOf(o.Object), j.as); why != nil {
+		at, why := j.cfg.checkTier(o.GetName(), tierOf(o.Object), j.as)
+		if why != nil {
 			refuse(at, why)
+			already = at
 		}
 	}
 	if isTenantSettings(o) {
@@ -214,8 +218,11 @@ func (j *judge) content(o Object, refuse refuseFunc) {
 	if isOffboarding(o) {
 		j.offboarding(o, refuse)
 	}
-	for _, m := range checkContent(o) {
-		refuse(m.path, &refused{m.message, m.hint})
+	rules := valid.Config{Selector: j.cfg.Selector, TierPrefix: j.cfg.TierPrefix}
+	for _, m := range checkContent(o, rules) {
+		if already == nil || m.path.String() != already.String() {
+			refuse(m.path, &refused{m.message, m.hint})
+		}
 	}
 }
 

@@ -85,6 +85,13 @@ func ParseSelector(text string) (*Selector, error) {
 	return &Selector{root}, nil
 }
 
+// CheckSelector returns what is wrong with a text as a selector: what was expected, and at which byte; nil if nothing
+// is. It may be called concurrently.
+func CheckSelector(text string) error {
+	_, err := parseExpression(text)
+	return err
+}
+
 // Matches reports whether the labels satisfy the selector. != and not in hold where the label is absent; contains,
 // starts with and ends with need it; global() holds always.
 func (s *Selector) Matches(labels map[string]string) bool {

@@ -73,7 +73,7 @@ type World struct {
 // New reads the objects. The error concerns the configuration alone: objects that cannot be read are reported by
 // Problems, and whatever a malformed policy could decide is unknown.
 func New(config Config) (*World, error) {
-	prefixed, err := prefixedNames(config.CalicoVersion)
+	prefixed, err := PrefixedNames(config.CalicoVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,9 @@ func (n Workload) endpoint() *Endpoint {
 	}
 }
 
-// prefixedNames reports whether a Calico version keeps the tier in a policy's name.
-func prefixedNames(version string) (bool, error) {
+// PrefixedNames reports whether a Calico version, "major.minor" with or without v and patch, keeps the tier in a
+// policy's name, as those up to 3.31 do; "" means 3.31.
+func PrefixedNames(version string) (bool, error) {
 	if version == "" {
 		return true, nil
 	}

@@ -1,9 +1,11 @@
-// Package oracle is the root of a module that shows drift/reach against others: nothing of it, or of what it needs, ever
+// Package oracle is the root of a module that shows drift/reach, and kustomize/valid, against others: nothing of it, or of what it needs, ever
 // reaches the daemon's go.mod. Its packages hold the tests, each against one of the others:
 //
 //   - cyclonus: all 230 cases of the conformance suite of Kubernetes NetworkPolicy, 124,884 verdicts.
 //   - felix: random worlds through Calico's own conversion, calculation graph and checker.
 //   - selector: a corpus and a fuzzer of selectors, against Calico's own parser.
+//   - valid: objects with a few fields changed, and the inputs of Calico's own tests, through Calico's validator and
+//     kustomize/valid.
 //
 // TestOracle in drift/reach runs them with those of the root module. With RINGFENCE_SCALE=full there are ten times as
 // many worlds and selectors.

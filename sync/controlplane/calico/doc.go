@@ -21,6 +21,8 @@
 //   - "Ready" means: a client of kube-apiserver finds the resources and the tiers
 //     that Calico makes by itself.
 //
+// It never changes what Calico's code answers, and listens nowhere else.
+//
 // # Limitations
 //
 // Its own rights are those of the group system:masters, not of a service account.

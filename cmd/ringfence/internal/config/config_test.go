@@ -139,15 +139,22 @@ func TestMergeContradiction(t *testing.T) {
 func TestKustomize(t *testing.T) {
 	cfg := config.DefaultRepository().Kustomize()
 	assert.Empty(t, cfg.Guard, "the default guard need not exist")
+	assert.True(t, cfg.TierPrefix, "of Calico 3.31")
+	require.NotNil(t, cfg.Selector)
+	require.NoError(t, cfg.Selector("app == 'web'"))
+	require.Error(t, cfg.Selector("app = 'web'"))
 	_, err := kustomize.New(cfg)
 	require.NoError(t, err)
 
 	r, err := config.ParseRepository("ringfence.yaml", []byte(repositoryHead+`
 layout: {tenants: "t/*", cluster: c, guard: base/guard, namespaces: [a-*], namespaceLabels: [], tenantTiers: [x], tenantMay: [mode]}
 limits: {fileBytes: 5, yamlDepth: 6, yamlAliases: -1, objectsPerTenant: 8, renderTime: 9s}
+network: {calicoVersion: "3.32"}
 `))
 	require.NoError(t, err)
 	cfg = r.Kustomize()
+	require.NotNil(t, cfg.Selector)
+	cfg.Selector = nil // functions cannot be compared
 	assert.Equal(t, kustomize.Config{
 		Tenants: "t/*", Cluster: "c", Guard: "base/guard",
 		Namespaces: []string{"a-*"}, NamespaceLabels: []string{}, TenantTiers: []string{"x"}, TenantMay: []string{"mode"},

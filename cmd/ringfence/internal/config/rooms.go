@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sources"
 )
@@ -20,6 +21,7 @@ func (r *Repository) Kustomize() kustomize.Config {
 		NamespaceLabels: r.Layout.NamespaceLabels,
 		TenantTiers:     r.Layout.TenantTiers,
 		TenantMay:       r.Layout.TenantMay,
+		Selector:        reach.CheckSelector,
 		Limits: kustomize.Limits{
 			FileBytes:        int64(r.Limits.FileBytes),
 			YAMLDepth:        r.Limits.YAMLDepth,
@@ -28,6 +30,8 @@ func (r *Repository) Kustomize() kustomize.Config {
 			RenderTime:       r.Limits.RenderTime,
 		},
 	}
+	// The version is valid here, or "auto": then nothing is known of it.
+	cfg.TierPrefix, _ = reach.PrefixedNames(r.Network.CalicoVersion)
 	if r.GuardRequired() || r.Layout.Guard != kustomize.DefaultGuard {
 		cfg.Guard = r.Layout.Guard // "" there means: the default, if it exists
 	}

@@ -91,9 +91,13 @@ func fillIn(object metav1.Object) {
 	case *calico.GlobalNetworkPolicy:
 		o.Spec.Types = typesOf(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
 	case *calico.StagedNetworkPolicy:
-		o.Spec.Types = typesOf(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
+		if o.Spec.StagedAction != calico.StagedActionDelete {
+			o.Spec.Types = typesOf(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
+		}
 	case *calico.StagedGlobalNetworkPolicy:
-		o.Spec.Types = typesOf(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
+		if o.Spec.StagedAction != calico.StagedActionDelete {
+			o.Spec.Types = typesOf(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
+		}
 	}
 }
 

@@ -32,6 +32,10 @@ func Validate(content map[string]any) error {
 		return errors.Join(named(o, o.Spec.Tier), validator.Validate(o))
 	case *calico.GlobalNetworkPolicy:
 		return errors.Join(named(o, o.Spec.Tier), validator.Validate(o))
+	case *calico.StagedNetworkPolicy:
+		return errors.Join(named(o, o.Spec.Tier), validator.Validate(o))
+	case *calico.StagedGlobalNetworkPolicy:
+		return errors.Join(named(o, o.Spec.Tier), validator.Validate(o))
 	}
 	return validator.Validate(object)
 }
