@@ -14,7 +14,7 @@ require (
 	github.com/stretchr/testify v1.12.1 // assertions of tests
 	go.yaml.in/yaml/v3 v3.0.6 // YAML nodes with line and column
 	golang.org/x/crypto v0.58.0 // SSH, and known_hosts
-	golang.org/x/sync v0.24.0 // errgroup
+	golang.org/x/sync v0.24.0 // errgroup, singleflight
 	golang.org/x/sys v0.49.0 // what the standard library lacks of system calls
 	golang.org/x/term v0.47.0 // whether stderr is a terminal, and how wide
 	k8s.io/api v0.37.2 // types of Kubernetes objects

@@ -12,8 +12,12 @@
 //     single Apply entry of ours. See [writer].
 //   - What left Git is the render of the last applied revision minus the new
 //     one, both from Git; no label of a live object is ever read for it.
-//   - Isolation goes first and is never taken from a namespace that exists, but
-//     where an Offboarding in Git lets go of it by name; a namespace is never
+//   - No open window: what a revision changes is written in two phases, over all
+//     tenants that it touches and the cluster overlay. First whatever closes; what
+//     opens comes when every closing was made, and waits for those that were not
+//     if it needs them. See package order and [barrier].
+//   - Isolation is never taken from a namespace that exists, but where an
+//     Offboarding in Git lets go of it by name; a namespace is never
 //     deleted. A tenant that left Git is quarantined.
 //   - Whose something is follows from Git and the state. What a live object says of
 //     itself is looked at once, for a refusal: a Namespace that another GitOps tool
@@ -28,7 +32,7 @@
 // Crash notes. A new revision is adopted in this order; if we crash after
 //  1. pending revision saved in the state: the next start renders the applied
 //     and the pending revisions, so that all that may have been written is known;
-//  2. some tenants written: the same, and what is right already is not written
+//  2. some tenants written, closings only or some openings too: the same, and what is right already is not written
 //     again, since it is compared first;
 //  3. all tenants written, state not saved: the same, with nothing to write;
 //  4. state saved: the start finds the revision applied.
@@ -52,8 +56,7 @@
 // Limitations: of a tenant that could not be written for several revisions, a
 // restart knows the last that was reached and the newest two, not those between:
 // an object that only these had is then reported as extra, and not removed.
-// Closings and openings are ordered within one tenant, not yet across tenants;
-// there is no leader election: run one replica.
+// There is no leader election: run one replica.
 //
 // Rejected: an inventory object per tenant (it can be edited, and grows);
 // ownership by label (anyone can write it); a work queue keyed by object (the

@@ -14,6 +14,7 @@ import (
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/exposure"
 	"github.com/ringfence/ringfence/sources"
+	"github.com/ringfence/ringfence/sync/order"
 )
 
 // Engine syncs one cluster with one repository.
@@ -23,6 +24,7 @@ type Engine struct {
 	ledger  *drift.Ledger
 	writer  *writer
 	judge   *exposure.Judge
+	planner *order.Planner
 	events  *events
 	queue   workqueue.TypedRateLimitingInterface[string]
 
@@ -38,6 +40,9 @@ type Engine struct {
 	owners  atomic.Pointer[map[string]string] // who owned what before this process began
 	frozen  atomic.Pointer[frozen]            // the revision that a freeze holds back; nil if none
 	waiting atomic.Pointer[string]            // what start-up waits for; nil or "" if nothing
+
+	// at is told each state of each round before it is entered; nil but in tests.
+	at func(tenant, state string)
 
 	mu       stdsync.Mutex // guards what follows
 	progress map[string]*progress
@@ -55,7 +60,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{
 		config: c,
 		ledger: drift.NewLedger(c.DriftMetrics),
-		judge:  exposure.New(),
+		judge:  exposure.New(), planner: order.New(),
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](500*time.Millisecond, retryMax)),
 		offered:    make(chan *sources.Snapshot, 1),

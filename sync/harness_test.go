@@ -155,6 +155,7 @@ func files(parts ...map[string]string) map[string]string {
 type kustomizer struct {
 	engine   *Engine
 	renderer *kustomize.Renderer
+	tiers    []string // that tenants may use; nil means default
 }
 
 // Render implements Renderer.
@@ -163,7 +164,7 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 		return nil, errors.New("the tree is refused")
 	}
 	if k.renderer == nil {
-		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}, TenantMay: tenantMay()})
+		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}, TenantMay: tenantMay(), TenantTiers: k.tiers})
 		if err != nil {
 			return nil, err
 		}

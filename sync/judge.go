@@ -42,8 +42,13 @@ func (r *round) scene() *exposure.Scene {
 			s.Fixed = append(s.Fixed, o)
 		}
 	}
-	slices.SortFunc(s.Fixed, func(a, b *drift.Observed) int { return cmp.Compare(a.ID.String(), b.ID.String()) })
+	s.Fixed = sortedByID(s.Fixed)
 	return s
+}
+
+func sortedByID(objects []*drift.Observed) []*drift.Observed {
+	slices.SortFunc(objects, func(a, b *drift.Observed) int { return cmp.Compare(a.ID.String(), b.ID.String()) })
+	return objects
 }
 
 // tenants yields what is wanted of every tenant, sorted by name.

@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	corev1 "k8s.io/api/core/v1"
@@ -111,16 +112,19 @@ func looksAt(w *world) reach.NamespaceTerms {
 	return all.NamespaceTerms()
 }
 
-// drop takes labels and annotations off a Namespace that Git does not say: an
-// apply leaves alone what others own. The resource version is a precondition, so
+// drop takes labels and annotations off a Namespace that Git does not say, nor
+// what was just written: an apply leaves alone what others own. The resource version is a precondition, so
 // that nothing is lost that came in between.
-func (w *writer) drop(ctx context.Context, d drift.Difference) error {
+func (w *writer) drop(ctx context.Context, d drift.Difference, written *drift.Wanted) error {
 	if d.ID.Kind != kinds.Namespace {
 		return nil
 	}
 	gone := map[string]map[string]any{}
 	for _, f := range d.Fields {
 		if at := f.Steps(); f.Want == nil && len(at) == 3 {
+			if _, stays, _ := unstructured.NestedString(written.Object.Object, at...); stays {
+				continue
+			}
 			if gone[at[1]] == nil {
 				gone[at[1]] = map[string]any{}
 			}

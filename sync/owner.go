@@ -31,7 +31,8 @@ type owner struct {
 	// remaining are the tenants that the newest revision touches and that no
 	// round has tried yet.
 	remaining map[string]bool
-	adopted   time.Time
+	phases
+	adopted time.Time
 
 	// retry is the snapshot that could not be adopted for a passing reason.
 	retry *sources.Snapshot
@@ -57,6 +58,7 @@ func newOwner(e *Engine) *owner {
 		base:      map[string]*target{},
 		remaining: map[string]bool{},
 		saved:     true,
+		phases:    newPhases(),
 		memory:    memory{openings: map[string][]opening{}, stood: map[string]bool{}, unfenced: map[string]types.UID{}},
 	}
 }
@@ -277,6 +279,7 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 	o.awaitResume(next)
 	o.engine.config.Metrics.countHeld(next)
 	everyone := !next.judgesAs(o.previous)
+	o.raise(next, touched)
 	if o.previous.rendered == nil {
 		o.forgetOthers(next.targets)
 	}

@@ -38,6 +38,11 @@ type step struct {
 	remove bool
 	// drifted: the write undoes a change made in the cluster.
 	drifted bool
+	// held: it is not done in this round, for the reason in fault if it is an error.
+	held  bool
+	fault error
+	// done: the object is what it is to be.
+	done bool
 }
 
 // needed: where the step fails, those of later ranks are not tried: without

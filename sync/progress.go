@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
 )
 
 // progress is how far a tenant has come. The worker that holds the tenant's
@@ -27,6 +28,11 @@ type progress struct {
 	// stood: the namespace was there before the tenant's first sync.
 	stood     bool
 	contacted bool
+	// began is what the steps of a target opened when it was first looked at: once
+	// closings are made, what was open before is not known any more.
+	began beginning
+	// written counts writes since a target was last reached.
+	written int
 	// fights counts corrections of objects that someone keeps changing back.
 	fights map[drift.ID]*fight
 }
@@ -35,6 +41,13 @@ func newProgress() *progress {
 	return &progress{
 		owned: map[drift.ID]*drift.Wanted{}, applied: map[drift.ID]*drift.Wanted{}, fights: map[drift.ID]*fight{},
 	}
+}
+
+// beginning is what the steps towards one target open, against what was live when
+// they began.
+type beginning struct {
+	target *target
+	opens  map[drift.ID][]reach.Connection
 }
 
 // contact notes at the first round of a tenant whether its namespace stood before

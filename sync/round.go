@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sync/order"
 )
 
 // outcome is what a round tells the owner of the state.
@@ -21,6 +24,9 @@ type outcome struct {
 	left    bool // beside it stands what has left Git and may not be removed now
 	gone    bool // a quarantined namespace no longer exists
 	fights  int
+	waits   bool               // its openings wait until all others have closed
+	heldBy  []string           // units for whose closings some of its openings wait
+	beyond  []reach.Connection // what it still lets through and its target does not
 	// openings and stood must survive a restart; see progress.
 	openings []opening
 	stood    bool
@@ -44,7 +50,7 @@ func (e *Engine) round(ctx context.Context, name string) {
 	out.openings, out.stood = r.progress.openings, r.progress.stood
 	e.report(name, report{
 		target: r.target, applied: r.progress.revision, reached: out.reached,
-		pending: r.pending, blind: errors.Is(err, errBlind), err: err,
+		pending: r.pending, blind: errors.Is(err, errBlind), err: err, waiting: out.waiting(),
 	})
 	switch {
 	case errors.Is(err, errBlind):
@@ -69,8 +75,17 @@ type round struct {
 	now      time.Time
 	log      logger
 	deeds    deeds
+	out      outcome
 	pending  bool // the namespace is not there yet
 	glass    glass
+	// mend and extra are the differences; foreign are those of extra that were never ours.
+	mend, extra, foreign []drift.Difference
+	// steps are what is to be done, in no more order than that of their ranks.
+	steps []step
+	order *order.Order // of the steps
+	first bool         // the target was never reached
+	going int          // objects that have left Git and may be removed
+	equal bool         // nothing stood but what is ignored
 	// unwelcome are extra objects that are to be deleted.
 	unwelcome []drift.Difference
 	// standing counts what Git says and what is held all the same, ignored whatever
@@ -78,62 +93,130 @@ type round struct {
 	standing, ignored int
 }
 
+// stage is one state of a round.
+type stage struct {
+	name string
+	// do enters the state; done ends the round.
+	do func(*round, context.Context) (done bool, err error)
+}
+
+// stages are the states of a round, in order. Start-up, steady state and recovery are the same ones. If we crash in
+//
+//   - look, compare, tell: nothing was written, but for what was told;
+//   - close: some closings were made. The next round compares again and makes those that are missing. Nothing is open
+//     that was not open before;
+//   - open: some openings were made. The next round begins with closings, of which there are none left unless Git has
+//     changed, and goes on; every state was one that the old or the new revision allows;
+//   - settle: all is written. The next round finds nothing to do, and says so.
+//
+// An object that is written as something in between says in no other place that it is: the next comparison finds that it
+// is not what Git says.
+var stages = []stage{
+	{"look", (*round).look},
+	{"compare", (*round).compareAll},
+	{"tell", (*round).tell},
+	{"close", (*round).closeAll},
+	{"open", (*round).openAll},
+	{"settle", (*round).settle},
+}
+
 func (r *round) run(ctx context.Context) (outcome, error) {
-	out := outcome{name: r.target.name, target: r.target}
+	r.out = outcome{name: r.target.name, target: r.target}
 	if !r.engine.cluster.Synced() {
-		return out, errBlind
+		return r.out, errBlind
 	}
+	for _, s := range stages {
+		if r.engine.at != nil {
+			r.engine.at(r.target.name, s.name)
+		}
+		if done, err := s.do(r, ctx); done || err != nil {
+			return r.out, err
+		}
+	}
+	return r.out, nil
+}
+
+// look finds out whether there is a namespace to work in.
+func (r *round) look(context.Context) (done bool, err error) {
 	there, gone := r.namespaceThere()
-	out.gone = gone
+	r.out.gone = gone
 	if !there {
 		r.pending = !gone
 		r.noGlass()
 		r.engine.ledger.Record(r.target.name, nil, nil)
-		return out, nil
+		return true, nil
 	}
 	r.progress.contact(r.engine.cluster.Namespace(r.target.name) != nil)
 	r.breakGlass(r.engine.cluster.Namespace(r.target.name))
 	if err := r.firstContact(); err != nil {
-		return out, err
+		return false, err
 	}
-	mend, extra, err := r.compare()
-	if err != nil {
-		return out, err
+	return false, nil
+}
+
+// compareAll finds the differences.
+func (r *round) compareAll(context.Context) (done bool, err error) {
+	r.mend, r.extra, err = r.compare()
+	if err != nil || r.mode() != Observe {
+		return false, err
 	}
-	if r.mode() == Observe {
-		r.record(mend, extra)
-		out.reached = len(mend)+len(extra) == r.ignored
-		return out, nil
-	}
-	leave, foreign := leaving(r.target, r.progress, extra)
+	r.record(r.mend, r.extra)
+	r.out.reached = len(r.mend)+len(r.extra) == r.ignored
+	return true, nil
+}
+
+// tell judges and tells drift, and gathers what is to be done about it and about what is new in Git.
+func (r *round) tell(context.Context) (done bool, err error) {
+	var leave []drift.Difference
+	leave, r.foreign = leaving(r.target, r.progress, r.extra)
 	leave, kept := r.world.prunable(r.target, leave)
-	out.left = len(kept) > 0
-	due := r.record(mend, foreign)
-	equal := r.standing == 0
-	out.fights = r.progress.fighting(r.now)
+	r.out.left, r.going = len(kept) > 0, len(leave)
+	due := r.record(r.mend, r.foreign)
+	r.equal = r.standing == 0
+	r.out.fights = r.progress.fighting(r.now)
 	if !r.engine.cluster.Synced() { // it may have gone blind while we compared
-		return out, errBlind
+		return false, errBlind
 	}
-	steps := r.deleteExtras(plan(r.target, due, leave, r.progress, r.engine.cluster.Get))
-	first := !r.target.sameObjects(r.progress.settled)
-	if err := r.execute(ctx, steps); err != nil {
-		return out, err
+	r.steps = r.deleteExtras(plan(r.target, due, slices.Concat(leave, kept), r.progress, r.engine.cluster.Get))
+	for i := range r.steps {
+		s := &r.steps[i]
+		switch {
+		case slices.ContainsFunc(kept, func(d drift.Difference) bool { return d.ID == s.difference.ID }):
+			s.held = true
+		case !s.remove && !r.engine.cluster.Served(s.difference.ID.Kind):
+			s.held, s.fault = true, describe(s.difference.Want, errNotServed(s.difference.ID.Kind))
+			r.engine.config.Metrics.objects.WithLabelValues(string(failed)).Inc()
+			r.deeds.did(failed, s.difference.ID, s.drifted)
+		}
 	}
-	out.reached = true
-	if equal {
+	r.first = !r.target.sameObjects(r.progress.settled)
+	return false, nil
+}
+
+// settle notes how far the tenant has come.
+func (r *round) settle(context.Context) (done bool, err error) {
+	if err := r.faults(); err != nil {
+		return true, err
+	}
+	if r.out.waits || len(r.out.heldBy) > 0 {
+		return true, nil
+	}
+	r.out.reached = true
+	if r.equal {
 		r.engine.config.Metrics.lastSuccess.WithLabelValues(r.target.name).Set(float64(time.Now().Unix()))
 	}
 	switch {
-	case out.left:
+	case r.out.left:
 		r.progress.settled, r.progress.revision = r.target, r.target.revision
-	case first || len(leave) > 0:
-		r.progress.reach(r.target, foreign)
+	case r.first || r.going > 0:
+		r.progress.reach(r.target, r.foreign)
 	}
-	if first && len(steps) > 0 {
-		r.log.Info("tenant synced", "tenant", r.target.name, "revision", short(r.target.revision), "objects", len(steps), "took", time.Since(r.now))
-		r.engine.events.synced(r.target, len(steps))
+	if done := r.progress.written; r.first && done > 0 {
+		r.log.Info("tenant synced", "tenant", r.target.name, "revision", short(r.target.revision), "objects", done, "took", time.Since(r.now))
+		r.engine.events.synced(r.target, done)
 	}
-	return out, nil
+	r.progress.written = 0
+	return true, nil
 }
 
 // mode is what is done about differences of the tenant: its own setting wins,
@@ -203,82 +286,6 @@ func (r *round) compare() (mend, extra []drift.Difference, err error) {
 		}
 	}
 	return mend, extra, nil
-}
-
-// execute writes the steps in order. All errors are gathered; where a step that
-// later ones rely on fails, those are not tried.
-func (r *round) execute(ctx context.Context, steps []step) error {
-	var errs []error
-	stop := rank(-1)
-	for _, s := range steps {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if stop >= 0 && s.rank > stop {
-			break
-		}
-		if err := r.write(ctx, s); err != nil {
-			errs = append(errs, err)
-			if s.needed() {
-				stop = s.rank
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (r *round) write(ctx context.Context, s step) error {
-	d, metrics := s.difference, r.engine.config.Metrics
-	if s.remove {
-		return r.remove(ctx, s)
-	}
-	if !r.engine.cluster.Served(d.ID.Kind) {
-		metrics.objects.WithLabelValues(string(failed)).Inc()
-		r.deeds.did(failed, d.ID, s.drifted)
-		return describe(d.Want, errNotServed(d.ID.Kind))
-	}
-	did, err := r.engine.writer.apply(ctx, d.Want, s.live)
-	metrics.objects.WithLabelValues(string(did)).Inc()
-	r.deeds.did(did, d.ID, s.drifted)
-	if err != nil {
-		return describe(d.Want, err)
-	}
-	if err := r.engine.writer.drop(ctx, d); err != nil {
-		metrics.objects.WithLabelValues(string(failed)).Inc()
-		return describe(d.Want, err)
-	}
-	r.tookOver(s)
-	r.progress.confirm(d.Want)
-	r.progress.owned[d.ID] = d.Want
-	if s.drifted {
-		r.corrected(d)
-	}
-	return nil
-}
-
-// remove deletes what has left Git, or an extra object that is not welcome. The
-// finalizers of the former are drift and go with it. The latter is somebody
-// else's: until it is really gone, it stands.
-func (r *round) remove(ctx context.Context, s step) error {
-	d, metrics := s.difference, r.engine.config.Metrics
-	err := r.engine.writer.remove(ctx, s.live)
-	if err == nil && !s.drifted {
-		err = r.engine.writer.release(ctx, s.live)
-	}
-	if err != nil {
-		metrics.objects.WithLabelValues(string(failed)).Inc()
-		r.deeds.did(failed, d.ID, s.drifted)
-		return fmt.Errorf("removing %s, which is not in Git: %w", d.ID, err)
-	}
-	metrics.objects.WithLabelValues(string(pruned)).Inc()
-	r.deeds.did(pruned, d.ID, s.drifted)
-	switch {
-	case !s.drifted:
-		r.log.Info("object removed", "tenant", r.target.name, "object", d.ID.String(), "revision", short(r.world.revision))
-	case len(s.live.GetFinalizers()) == 0:
-		r.corrected(d)
-	}
-	return nil
 }
 
 // corrected notes and tells that a difference was undone.

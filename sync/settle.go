@@ -14,7 +14,9 @@ func (o *owner) settle(ctx context.Context) {
 		if current != out.target {
 			continue // about a target that a newer revision has replaced
 		}
-		delete(o.remaining, name)
+		if o.came(out); !out.waits {
+			delete(o.remaining, name)
+		}
 		switch {
 		case out.gone:
 			o.dismiss(name)
@@ -29,6 +31,7 @@ func (o *owner) settle(ctx context.Context) {
 			}
 		}
 	}
+	o.advance()
 	o.finish(ctx)
 }
 

@@ -49,6 +49,8 @@ type Tenant struct {
 	Drift int
 	// Problems say why the tenant failed.
 	Problems []kustomize.Problem
+	// Waiting says what its openings wait for; "" if they do not.
+	Waiting string
 	// Until is when the state ends by itself; zero if it does not.
 	Until time.Time
 	// Reason says in one line why it is in its state, where Problems do not; "" if there is nothing to say.
@@ -104,6 +106,7 @@ type report struct {
 	target                  *target
 	applied                 string
 	reached, pending, blind bool
+	waiting                 string
 	err                     error
 }
 
@@ -191,6 +194,9 @@ func tenant(w *world, t *target, r report, standing int, blind bool) Tenant {
 	out := Tenant{
 		Name: t.name, Overlay: t.overlay, Wanted: w.revision, Applied: r.applied,
 		Objects: len(t.wanted), Drift: standing, Problems: append(slices.Clone(t.problems), problems(r.err)...),
+	}
+	if out.Waiting = r.waiting; t != r.target {
+		out.Waiting = ""
 	}
 	current := r.target != nil && t.sameObjects(r.target)
 	if current && r.reached {

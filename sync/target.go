@@ -27,6 +27,8 @@ type world struct {
 	pruning
 	// looks are what the policies of all targets ask about namespaces.
 	looks func() reach.NamespaceTerms
+	// barrier is between the closings and the openings of the revision; nil if nothing was ever to be done.
+	barrier *barrier
 }
 
 // judgesAs says whether both worlds find the same of an equal live state: the

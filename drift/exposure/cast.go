@@ -22,7 +22,7 @@ const (
 // puts their like into every other namespace: a selector over all namespaces means pods anywhere.
 func (c *suit) castAll() error {
 	cast := []*reach.Endpoint{}
-	kinds := map[string]map[string]string{}
+	single, kinds := map[string]map[string]string{}, map[string]map[string]string{}
 	for i, own := range c.labels {
 		if i > 0 && maps.Equal(own, c.labels[0]) {
 			break
@@ -36,12 +36,19 @@ func (c *suit) castAll() error {
 			return err
 		}
 		cast = append(cast, w.Implied()...)
-		for _, labels := range w.Specimens(mostKinds, c.pairs) {
-			kinds[nameOf(labels)] = labels
+		for _, labels := range w.Specimens(mostKinds, false) {
+			single[nameOf(labels)] = labels
+		}
+		if c.pairs {
+			for _, labels := range w.Specimens(mostKinds, true) {
+				kinds[nameOf(labels)] = labels
+			}
 		}
 	}
 	c.cast = cast
-	c.spread(kinds)
+	c.spread(single)
+	c.add(c.scene.Namespace, kinds, single) // whom two selectors select: in the namespace, and in any other
+	c.add(anyOther, kinds, single)
 	return nil
 }
 
@@ -70,7 +77,14 @@ func (c *suit) spread(kinds map[string]map[string]string) {
 		}
 	}
 	for _, namespace := range names {
-		for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		c.add(namespace, kinds, nil)
+	}
+}
+
+// add puts a pod of each kind into a namespace, but for those that are there.
+func (c *suit) add(namespace string, kinds, there map[string]map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		if _, is := there[name]; !is && namespace != "" {
 			c.extras = append(c.extras, reach.Workload{Namespace: namespace, Name: name, Labels: kinds[name]})
 		}
 	}

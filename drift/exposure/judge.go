@@ -23,7 +23,7 @@ func (j *Judge) Judge(s *Scene, differences []drift.Difference) (together drift.
 	if len(differences) == 0 {
 		return drift.Exposure{}, nil
 	}
-	c, err := newSuit(j, s, differences)
+	c, err := newSuit(j, s, differences, false)
 	if err != nil {
 		return drift.Exposure{}, err
 	}
@@ -62,6 +62,7 @@ type suit struct {
 	context     []string          // what the memory tells questions apart by
 	partial     bool              // there are more kinds of tenants than are looked at
 	forced      map[string]bool   // namespaces that must count, since policies of theirs do
+	exemplary   map[string]bool   // namespaces that stand for more than are looked at
 	pairs       bool              // pods that two selectors select count, not only such as one does
 }
 
@@ -75,8 +76,11 @@ type side struct {
 
 func isNamespace(id drift.ID) bool { return id.Kind == kinds.Namespace }
 
-func newSuit(j *Judge, s *Scene, differences []drift.Difference) (*suit, error) {
-	c := &suit{scene: s, differences: differences, around: s.around(), forced: map[string]bool{}, unasked: map[string]bool{}}
+func newSuit(j *Judge, s *Scene, differences []drift.Difference, pairs bool) (*suit, error) {
+	c := &suit{
+		scene: s, differences: differences, around: s.around(), pairs: pairs,
+		forced: map[string]bool{}, unasked: map[string]bool{}, exemplary: map[string]bool{},
+	}
 	for _, w := range s.Wanted {
 		if !isNamespace(w.ID) {
 			c.git = append(c.git, side{w.ID, object(w)})

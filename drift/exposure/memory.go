@@ -81,7 +81,11 @@ func (c *suit) key() string {
 		writeContent(h, o.Object)
 	}
 	for _, d := range c.differences {
-		part(string(d.Type) + d.ID.Kind.String() + d.ID.Name)
+		name := d.ID.Name
+		if isNamespace(d.ID) {
+			name = "" // the scene's own
+		}
+		part(string(d.Type) + d.ID.Kind.String() + name)
 		if d.Got != nil && !isNamespace(d.ID) {
 			writeContent(h, d.Got.Object)
 		}

@@ -2,6 +2,8 @@ package exposure
 
 import (
 	"crypto/sha256"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -113,7 +115,7 @@ func (c *suit) classes() error {
 	if err != nil {
 		return err
 	}
-	count := map[string]int{}
+	count, shown := map[string]int{}, map[string][]string{}
 	for name, labels := range c.scene.Namespaces {
 		if name == c.scene.Namespace || c.unasked[name] {
 			continue
@@ -122,12 +124,26 @@ func (c *suit) classes() error {
 		if c.forced[name] {
 			asked = name + "\x00" + asked
 		}
-		if asked == "" || count[asked] >= examples {
+		if asked == "" {
 			continue
 		}
-		count[asked]++
+		if count[asked]++; count[asked] > examples {
+			continue
+		}
+		shown[asked] = append(shown[asked], name)
 		c.spaces = append(c.spaces, namespaceObject(name, labels))
-		c.context = append(c.context, name, asked)
+	}
+	for _, asked := range slices.Sorted(maps.Keys(shown)) {
+		names := shown[asked]
+		if c.context = append(c.context, asked, fmt.Sprint(len(names))); count[asked] > examples {
+			for _, name := range names {
+				c.exemplary[name] = true
+			}
+			if c.pairs {
+				continue // it does not matter which ones they are
+			}
+		}
+		c.context = append(c.context, names...)
 	}
 	for _, labels := range c.labels {
 		c.context = append(c.context, terms.Answer(c.scene.Namespace, labels))

@@ -1,6 +1,8 @@
 package exposure
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
@@ -17,11 +19,10 @@ type Stage struct {
 
 // Stage makes a scene and its differences ready. The error concerns the network's description alone.
 func (j *Judge) Stage(s *Scene, differences []drift.Difference) (*Stage, error) {
-	c, err := newSuit(j, s, differences)
+	c, err := newSuit(j, s, differences, true)
 	if err != nil {
 		return nil, err
 	}
-	c.pairs = true
 	if s.Namespace != "" && len(c.forced) == 0 {
 		c.around = append(c.around, othersMay(s.Namespace)...)
 	}
@@ -56,6 +57,22 @@ func (s *Stage) Key() string { return s.key }
 // Partial reports whether there are more kinds of tenants than are looked at, so that what seems to concern nobody may
 // concern some.
 func (s *Stage) Partial() bool { return s.suit.partial }
+
+// Widen returns connections in which a namespace that was looked at for many of its kind is any other namespace.
+func (s *Stage) Widen(connections []reach.Connection) []reach.Connection {
+	if len(s.suit.exemplary) == 0 || len(connections) == 0 {
+		return connections
+	}
+	out := slices.Clone(connections)
+	for i := range out {
+		for _, place := range []*reach.Place{&out[i].From, &out[i].To} {
+			if s.suit.exemplary[place.Namespace] {
+				place.Namespace = anyOther
+			}
+		}
+	}
+	return reach.JoinConnections(out, out[:1]) // sorted, and of equal ends one
+}
 
 // Live returns the world in which every difference stands.
 func (s *Stage) Live() (*reach.World, error) { return s.side(true) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/singleflight"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
@@ -68,6 +69,8 @@ type Order struct {
 
 // Planner finds orders, and remembers them. Get one from New; it is safe for concurrent use.
 type Planner struct {
+	flights singleflight.Group
+
 	mu    sync.Mutex
 	known map[string]remembered
 }
@@ -117,18 +120,25 @@ func (p *Planner) Find(judge *exposure.Judge, q Question) (*Order, error) {
 	if ok {
 		return found.order.in(q, found.namespace), nil
 	}
-	s := &search{Question: q, stages: stages, between: map[int]bool{}}
-	o, err := s.run()
+	one, err, _ := p.flights.Do(key, func() (any, error) { // tenants that are alike come together
+		s := &search{Question: q, stages: stages, between: map[int]bool{}}
+		o, err := s.run()
+		if err != nil {
+			return nil, fmt.Errorf("ordering changes of %q: %w", q.Namespace, err)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if len(p.known) >= mostRemembered {
+			clear(p.known)
+		}
+		p.known[key] = remembered{q.Namespace, o}
+		return p.known[key], nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("ordering changes of %q: %w", q.Namespace, err)
+		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.known) >= mostRemembered {
-		clear(p.known)
-	}
-	p.known[key] = remembered{q.Namespace, o}
-	return o, nil
+	r, _ := one.(remembered)
+	return r.order.in(q, r.namespace), nil
 }
 
 func (q *Question) key(stages []*exposure.Stage) string {

@@ -203,8 +203,12 @@ func (s *search) take(i int, phase Phase, content *unstructured.Unstructured, re
 	step := Step{Change: i, Phase: phase, Content: content, recipe: recipe, Effect: drift.Exposure{Opens: t.up, Closes: t.down}.Effect()}
 	for k, ends := range s.ends {
 		now, next := s.now.allows[k], t.next.allows[k]
-		step.Opens = reach.JoinConnections(step.Opens, reach.Between(next, ends[0], now).Gained)
-		step.Cuts = reach.JoinConnections(step.Cuts, reach.Between(next, ends[0], ends[1], now).Lost)
+		if len(t.up) > 0 {
+			step.Opens = reach.JoinConnections(step.Opens, s.stages[k].Widen(reach.Between(next, ends[0], now).Gained))
+		}
+		if t.cuts {
+			step.Cuts = reach.JoinConnections(step.Cuts, reach.Between(next, ends[0], ends[1], now).Lost)
+		}
 	}
 	s.order.Steps = append(s.order.Steps, step)
 	s.now = t.next
@@ -214,7 +218,7 @@ func (s *search) take(i int, phase Phase, content *unstructured.Unstructured, re
 func (s *search) beyond(m moment) []reach.Connection {
 	var out []reach.Connection
 	for k, ends := range s.ends {
-		out = reach.JoinConnections(out, reach.Moves(ends[1], m.allows[k]).Gained)
+		out = reach.JoinConnections(out, s.stages[k].Widen(reach.Moves(ends[1], m.allows[k]).Gained))
 	}
 	return out
 }

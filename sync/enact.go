@@ -1,0 +1,327 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/exposure"
+	"github.com/ringfence/ringfence/drift/reach"
+	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sync/order"
+)
+
+// closeAll makes the closings.
+func (r *round) closeAll(ctx context.Context) (done bool, err error) {
+	return false, r.follow(ctx, order.Closing)
+}
+
+// openAll makes the openings that may be made now.
+func (r *round) openAll(ctx context.Context) (done bool, err error) {
+	if r.stopped() {
+		return false, nil
+	}
+	return false, r.follow(ctx, order.Opening)
+}
+
+// follow takes the steps up to one phase in their order: in the second phase, what was an opening once may only close now. What cannot be written is passed over: the rest is put in order anew
+// without it, since it may be what others rely on. Where what must not be missing cannot be written, nothing else is.
+func (r *round) follow(ctx context.Context, phase order.Phase) error {
+	for failed := false; ; failed = false {
+		if r.order == nil {
+			if err := r.find(); err != nil {
+				return err
+			}
+		}
+		for _, s := range r.order.Steps {
+			if failed || s.Phase > phase || s.Phase == order.Opening && !r.mayOpen(s) {
+				continue
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			r.refresh() // an earlier step may have written the same object
+			own := &r.steps[s.Change]
+			if own.done {
+				continue
+			}
+			if own.held {
+				failed = true // by what was found out about it just now
+				continue
+			}
+			if err := r.write(ctx, own, s.Content); err != nil {
+				own.held, own.fault, failed = true, err, true
+				if r.stopped() {
+					return r.find()
+				}
+				continue
+			}
+			r.progress.written++
+			own.done = s.Content == nil
+		}
+		if !failed {
+			return nil
+		}
+		r.order = nil
+	}
+}
+
+// stopped says whether a step failed without which nothing else may be done.
+func (r *round) stopped() bool {
+	return slices.ContainsFunc(r.steps, func(s step) bool {
+		return s.fault != nil && s.needed() && r.engine.cluster.Served(s.difference.ID.Kind)
+	})
+}
+
+// find puts what is left of the steps in order.
+func (r *round) find() error {
+	r.refresh()
+	r.order, r.out.beyond = &order.Order{}, nil
+	if !slices.ContainsFunc(r.steps, func(s step) bool { return !s.done }) {
+		return nil
+	}
+	if one, ok := r.single(); ok {
+		r.order.Steps = []order.Step{{Change: one, Phase: order.Closing}}
+		return nil
+	}
+	q := order.Question{Namespace: r.target.name, Scenes: r.scenes(), Alone: r.world.barrier.alone(r.target.name)}
+	index := []int{}
+	for i, s := range r.steps {
+		if !s.done {
+			q.Changes = append(q.Changes, order.Change{Difference: s.difference, Held: s.held || r.stopped()})
+			index = append(index, i)
+		}
+	}
+	found, err := r.engine.planner.Find(r.engine.judge, q)
+	if err != nil {
+		return err
+	}
+	r.order = &order.Order{Beyond: found.Beyond}
+	for _, s := range found.Steps {
+		s.Change = index[s.Change]
+		s.Opens = r.progress.opens(r.target, r.steps[s.Change].difference.ID, s)
+		r.order.Steps = append(r.order.Steps, s)
+	}
+	for _, i := range found.Waiting {
+		r.order.Waiting = append(r.order.Waiting, index[i])
+	}
+	r.out.beyond = found.Beyond
+	return nil
+}
+
+// single returns the one step that there is, if it undoes drift and nothing is held beside it: one object is replaced at
+// once.
+func (r *round) single() (int, bool) {
+	one := -1
+	for i, s := range r.steps {
+		switch {
+		case s.done:
+		case one >= 0 || s.held || !s.drifted:
+			return 0, false
+		default:
+			one = i
+		}
+	}
+	return one, one >= 0
+}
+
+// refresh looks again at what is live of the objects that are left.
+func (r *round) refresh() {
+	for i := range r.steps {
+		s := &r.steps[i]
+		live := r.engine.cluster.Get(s.difference.ID)
+		if s.done || live == s.live {
+			continue
+		}
+		s.live = live
+		d := &s.difference
+		switch {
+		case live == nil && s.remove:
+			s.done = true
+		case live == nil:
+			d.Type, d.Got, d.Fields = drift.Missing, nil, nil
+		default:
+			d.Got = live.Unstructured
+			if d.Type == drift.Missing {
+				d.Type = drift.Modified
+			}
+		}
+	}
+}
+
+// opens returns what a step opens against what was live when the tenant set out for its target.
+func (p *progress) opens(t *target, id drift.ID, s order.Step) []reach.Connection {
+	if p.began.target != t {
+		p.began = beginning{target: t, opens: map[drift.ID][]reach.Connection{}}
+	}
+	if s.Phase != order.Opening {
+		return s.Opens
+	}
+	if _, known := p.began.opens[id]; !known {
+		p.began.opens[id] = s.Opens
+	}
+	return p.began.opens[id]
+}
+
+// mayOpen says whether an opening may be made now. What undoes drift may at once: both revisions say the same of it. So may
+// what opens nothing that was not open when the revision came. Anything else waits until all others have closed; and then
+// for those whose closings it would meet.
+func (r *round) mayOpen(s order.Step) bool {
+	b := r.world.barrier
+	own := &r.steps[s.Change]
+	if own.drifted || b.alone(r.target.name) || !r.opensAnything() {
+		return true
+	}
+	if !b.open.Load() {
+		r.out.waits = true
+		return false
+	}
+	for unit, beyond := range b.lets() {
+		cluster := unit == clusterTenant || r.target.name == clusterTenant
+		if unit != r.target.name && order.Meet(s.Opens, beyond, func(string) bool { return cluster }) {
+			own.held = true
+			if !slices.Contains(r.out.heldBy, unit) {
+				r.out.heldBy = append(r.out.heldBy, unit)
+			}
+		}
+	}
+	return true // if it is held now, the rest is put in order without it
+}
+
+func (r *round) opensAnything() bool {
+	return slices.ContainsFunc(r.order.Steps, func(s order.Step) bool {
+		return s.Phase == order.Opening && len(s.Opens) > 0 && !r.steps[s.Change].drifted
+	})
+}
+
+// faults returns why the target is not reached.
+func (r *round) faults() error {
+	var errs []error
+	for _, s := range r.steps {
+		if s.fault != nil {
+			errs = append(errs, s.fault)
+		}
+	}
+	if r.out.waits || len(r.out.heldBy) > 0 || r.order == nil || len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	for _, s := range r.steps {
+		if s.done || s.held {
+			continue
+		}
+		err := fmt.Errorf("%s cannot be changed together with the rest without opening what neither revision allows (hint: change it in a commit of its own)", s.difference.ID)
+		if s.difference.Want != nil {
+			err = describe(s.difference.Want, err)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// scenes are the contexts that the steps are judged in: what Git says of the rest of the cluster and, while the revision
+// changes that too, what is live of it.
+func (r *round) scenes() []*exposure.Scene {
+	out := []*exposure.Scene{r.scene()}
+	b, name := r.world.barrier, r.target.name
+	if b.alone(name) || name != clusterTenant && !b.touches(clusterTenant) && !r.relabels() {
+		return out
+	}
+	s := *out[0]
+	s.Tenants = r.liveTenants
+	if name != clusterTenant {
+		s.Cluster, s.Fixed = nil, sortedByID(r.engine.cluster.In(clusterTenant))
+	}
+	return append(out, &s)
+}
+
+func (r *round) relabels() bool {
+	return slices.ContainsFunc(r.steps, func(s step) bool { return s.difference.ID.Kind == kinds.Namespace && !s.done })
+}
+
+// liveTenants yields what is live of every tenant, sorted by name.
+func (r *round) liveTenants(yield func(string, []*drift.Wanted) bool) {
+	for name := range r.world.tenants() {
+		var live []*drift.Wanted
+		for _, o := range r.engine.cluster.In(name) {
+			live = append(live, drift.NewWanted(kustomize.Object{Unstructured: o.Unstructured, Kind: o.ID.Kind}))
+		}
+		if !yield(name, live) {
+			return
+		}
+	}
+}
+
+// write makes one step: what Git says, or what lies between.
+func (r *round) write(ctx context.Context, s *step, between *unstructured.Unstructured) error {
+	d, metrics := s.difference, r.engine.config.Metrics
+	if s.remove && between == nil {
+		return r.remove(ctx, *s)
+	}
+	want := d.Want
+	if between != nil {
+		want = inBetween(d, between)
+	}
+	did, err := r.engine.writer.apply(ctx, want, s.live)
+	metrics.objects.WithLabelValues(string(did)).Inc()
+	r.deeds.did(did, d.ID, s.drifted)
+	if err == nil {
+		if err = r.engine.writer.drop(ctx, d, want); err != nil {
+			metrics.objects.WithLabelValues(string(failed)).Inc()
+		}
+	}
+	switch {
+	case err != nil && d.Want == nil:
+		return fmt.Errorf("closing %s, which is not in Git: %w", d.ID, err)
+	case err != nil:
+		return describe(d.Want, err)
+	case between != nil:
+		return nil
+	}
+	r.tookOver(*s)
+	r.progress.confirm(d.Want)
+	r.progress.owned[d.ID] = d.Want
+	if s.drifted {
+		r.corrected(d)
+	}
+	return nil
+}
+
+// inBetween is the object of a difference as it is written on the way.
+func inBetween(d drift.Difference, content *unstructured.Unstructured) *drift.Wanted {
+	o := kustomize.Object{Kind: d.ID.Kind}
+	if d.Want != nil {
+		o = d.Want.Object
+	}
+	o.Unstructured = content
+	return drift.NewWanted(o)
+}
+
+// remove deletes what has left Git, or an extra object that is not welcome. The
+// finalizers of the former are drift and go with it. The latter is somebody
+// else's: until it is really gone, it stands.
+func (r *round) remove(ctx context.Context, s step) error {
+	d, metrics := s.difference, r.engine.config.Metrics
+	err := r.engine.writer.remove(ctx, s.live)
+	if err == nil && !s.drifted {
+		err = r.engine.writer.release(ctx, s.live)
+	}
+	if err != nil {
+		metrics.objects.WithLabelValues(string(failed)).Inc()
+		r.deeds.did(failed, d.ID, s.drifted)
+		return fmt.Errorf("removing %s, which is not in Git: %w", d.ID, err)
+	}
+	metrics.objects.WithLabelValues(string(pruned)).Inc()
+	r.deeds.did(pruned, d.ID, s.drifted)
+	switch {
+	case !s.drifted:
+		r.log.Info("object removed", "tenant", r.target.name, "object", d.ID.String(), "revision", short(r.world.revision))
+	case len(s.live.GetFinalizers()) == 0:
+		r.corrected(d)
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	stdsync "sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/yaml"
+
+	"github.com/ringfence/ringfence/drift/reach"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sync/controlplane"
+	"github.com/ringfence/ringfence/sync/order/random"
+)
+
+// history is every state of the guarded objects that etcd ever held, in order.
+type history struct {
+	t      *testing.T
+	client dynamic.Interface
+	mu     stdsync.Mutex
+	events []moment
+	latest map[string]string        // resource version by object
+	replay map[string]random.Object // what all that was taken says
+}
+
+// moment is one write.
+type moment struct {
+	version uint64
+	gone    bool
+	object  random.Object
+}
+
+func watchHistory(t *testing.T, client dynamic.Interface) *history {
+	t.Helper()
+	h := &history{t: t, client: client, latest: map[string]string{}, replay: map[string]random.Object{}}
+	for _, k := range kinds.Guarded() {
+		list, err := client.Resource(k.GVR()).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			continue // not served
+		}
+		for _, o := range list.Items {
+			h.note(watch.Event{Type: watch.Added, Object: &o})
+		}
+		w, err := client.Resource(k.GVR()).Watch(t.Context(), metav1.ListOptions{ResourceVersion: list.GetResourceVersion()})
+		require.NoError(t, err)
+		go func() {
+			for e := range w.ResultChan() {
+				h.note(e)
+			}
+		}()
+	}
+	return h
+}
+
+func (h *history) note(e watch.Event) {
+	u, ok := e.Object.(*unstructured.Unstructured)
+	if !ok {
+		if h.t.Context().Err() != nil {
+			return // the test is over
+		}
+		h.t.Errorf("the history is cut: %v", e.Object)
+		return
+	}
+	version, err := strconv.ParseUint(u.GetResourceVersion(), 10, 64)
+	if err != nil {
+		h.t.Error(err)
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	gone := e.Type == watch.Deleted
+	h.events = append(h.events, moment{version, gone, u.Object})
+	if delete(h.latest, random.Key(u.Object)); !gone {
+		h.latest[random.Key(u.Object)] = u.GetResourceVersion()
+	}
+}
+
+// take waits until the history is complete, and returns what was written since it was last taken.
+func (h *history) take() []moment {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool {
+		live := map[string]string{}
+		for _, k := range kinds.Guarded() {
+			list, err := h.client.Resource(k.GVR()).List(context.Background(), metav1.ListOptions{})
+			if err != nil {
+				continue
+			}
+			for _, o := range list.Items {
+				live[random.Key(o.Object)] = o.GetResourceVersion()
+			}
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return maps.Equal(live, h.latest)
+	}, 20*time.Second, 5*time.Millisecond)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := h.events
+	h.events = nil
+	slices.SortFunc(out, func(a, b moment) int { return cmp.Compare(a.version, b.version) })
+	return out
+}
+
+// apply goes on to the state after a write.
+func (h *history) apply(m moment) {
+	if delete(h.replay, random.Key(m.object)); !m.gone {
+		h.replay[random.Key(m.object)] = m.object
+	}
+}
+
+// scaled returns a number of rounds for CI, or the whole of it under RINGFENCE_SCALE=full.
+func scaled(rounds int) int {
+	if os.Getenv("RINGFENCE_SCALE") == "full" {
+		return rounds
+	}
+	return rounds / 10
+}
+
+// revisionFiles returns the overlays of a random revision.
+func revisionFiles(t *testing.T, prefix string, r random.Revision) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for unit, objects := range r {
+		folder, text := "cluster", "resources: [objects.yaml]"
+		all := slices.DeleteFunc(slices.Clone(objects), isDenyAll)
+		if unit != clusterTenant {
+			folder = unit[len(prefix):]
+			text = "namespace: " + unit + "\n" + text
+			all = append(all, random.Object{
+				"apiVersion": "v1", "kind": "Namespace", "metadata": random.Object{"name": unit, "labels": random.Object{"team": teams[folder]}},
+			})
+		}
+		objectsText := ""
+		for _, o := range all {
+			raw, err := yaml.Marshal(o)
+			require.NoError(t, err)
+			objectsText += "---\n" + string(raw)
+		}
+		out["overlays/"+folder+"/kustomization.yaml"], out["overlays/"+folder+"/objects.yaml"] = text, objectsText
+	}
+	return out
+}
+
+func isDenyAll(o random.Object) bool {
+	return (&unstructured.Unstructured{Object: o}).GetName() == "deny-all"
+}
+
+// fenced gives every tenant the guard's policy, which isolates: what isolates a namespace is never taken from it.
+func fenced(r random.Revision) random.Revision {
+	for unit := range r {
+		if unit != clusterTenant {
+			r[unit] = append(slices.DeleteFunc(slices.Clone(r[unit]), isDenyAll), random.Object{
+				"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": random.Object{"name": "deny-all", "namespace": unit},
+				"spec": random.Object{"podSelector": random.Object{}, "policyTypes": []any{"Ingress", "Egress"}},
+			})
+		}
+	}
+	return r
+}
+
+// texts says what policies say, a line for each, sorted.
+func texts(t *testing.T, objects iter.Seq[random.Object]) string {
+	t.Helper()
+	var lines []string
+	for o := range objects {
+		raw, err := json.Marshal(o["spec"])
+		require.NoError(t, err)
+		lines = append(lines, random.Key(o)+" "+string(raw))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+var teams = map[string]string{"t": "red", "u": "blue", "z": "blue"}
+
+// Every state that etcd holds while a revision is applied, to two tenants and the cluster overlay, lets through nothing that
+// neither the old nor the new revision allows.
+func TestNoOpenWindow(t *testing.T) {
+	control, err := controlplane.Start(context.Background(), controlplane.Config{Calico: controlplane.CalicoCRD})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, control.Stop()) })
+	b := newBenchOn(t, control.REST())
+	prefix := b.namespace + "-"
+	spaces := map[string]map[string]string{}
+	for name, team := range teams {
+		spaces[prefix+name] = map[string]string{"team": team}
+	}
+	b.create(fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %sz, labels: {team: %s}}}", prefix, teams["z"]))
+	repo := newRepository(t)
+	d := startDaemon(b, repo, func(c *Config) { c.Renderer.(*kustomizer).tiers = []string{"default", "first"} })
+	h := watchHistory(t, b.rogue)
+
+	units := []string{prefix + "t", prefix + "u", clusterTenant}
+	seed := int(time.Now().UnixNano() % 1_000_000)
+	if text := os.Getenv("RINGFENCE_SEED"); text != "" {
+		seed, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
+	t.Logf("RINGFENCE_SEED=%d", seed)
+	draw := func(f func(*rapid.T) random.Revision) random.Revision {
+		seed++
+		return fenced(rapid.Custom(f).Example(seed))
+	}
+	next := func(r random.Revision) random.Revision {
+		return draw(func(t *rapid.T) random.Revision { return r.Next(t, true) })
+	}
+	old := draw(func(t *rapid.T) random.Revision { return random.Draw(t, units, true) })
+	apply := func(r random.Revision) {
+		s := repo.commit(revisionFiles(t, prefix, r))
+		d.Offer(s)
+		d.done(s)
+		d.until("every tenant is synced", func() bool {
+			return !slices.ContainsFunc(d.Tenants(), func(t Tenant) bool { return t.State != Synced })
+		})
+	}
+	apply(old)
+	for _, m := range h.take() {
+		h.apply(m)
+	}
+	states, cuts := 0, 0
+	pairs := scaled(500)
+	for range pairs {
+		now := next(old)
+		apply(now)
+		from, err := random.Connectivity(spaces, old.All())
+		require.NoError(t, err)
+		to, err := random.Connectivity(spaces, now.All())
+		require.NoError(t, err)
+		var writes []string
+		for _, m := range h.take() {
+			h.apply(m)
+			writes = append(writes, fmt.Sprintf("%d gone=%v %s", m.version, m.gone, random.Key(m.object)))
+			state, err := random.Connectivity(spaces, maps.Values(h.replay))
+			require.NoError(t, err)
+			states++
+			found := reach.Between(state, from, to)
+			require.Empty(t, found.Gained, "seed %d, after %s\nold:\n%s\nnew:\n%s\nlive:\n%s\nwritten:\n%s", seed, random.Key(m.object),
+				texts(t, old.All()), texts(t, now.All()), texts(t, maps.Values(h.replay)), strings.Join(writes, "\n"))
+			if len(found.Lost) > 0 {
+				cuts++
+			}
+		}
+		state, err := random.Connectivity(spaces, maps.Values(h.replay))
+		require.NoError(t, err)
+		require.True(t, reach.Diff(state, to).Empty(), "seed %d: the end is the new revision\n%v\nlive:\n%s\nGit:\n%s", seed, reach.Diff(state, to), texts(t, maps.Values(h.replay)), texts(t, now.All()))
+		old = now
+	}
+	t.Logf("%d pairs of revisions, %d states, of which %d cut something for a while", pairs, states, cuts)
+}
