@@ -103,6 +103,7 @@ func (s *search) setUp() {
 		if d.Type != drift.Missing || d.ID.Kind != kinds.Namespace && d.ID.Kind != kinds.Tier {
 			return false
 		}
+		s.fresh = s.fresh || d.ID.Kind == kinds.Namespace
 		s.take(i, Closing, nil, 0, s.try(i, d.Want.Unstructured))
 		return true
 	})
@@ -191,7 +192,7 @@ func (s *search) try(i int, content *unstructured.Unstructured) *trial {
 			t.window = t.window || len(reach.Between(next, live, git).Gained) > 0
 			t.beyond = t.beyond || len(reach.Between(next, now, git).Gained) > 0
 		}
-		if len(moves.Lost) > 0 {
+		if len(moves.Lost) > 0 && !s.fresh {
 			t.cuts = t.cuts || len(reach.Between(next, live, git, now).Lost) > 0
 		}
 	}
