@@ -49,6 +49,11 @@ func (c *suit) castAll() error {
 	c.spread(single)
 	c.add(c.scene.Namespace, kinds, single) // whom two selectors select: in the namespace, and in any other
 	c.add(anyOther, kinds, single)
+	for i, name := range slices.Sorted(maps.Keys(c.forced)) { // and where policies of its own decide
+		if (i+1)*len(kinds) <= mostExtras {
+			c.add(name, kinds, single)
+		}
+	}
 	return nil
 }
 

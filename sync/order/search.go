@@ -19,6 +19,7 @@ type search struct {
 	now     moment
 	left    []int        // changes that are not made yet
 	between map[int]bool // changes that are written as something in between
+	fresh   bool         // the namespace is yet to be made: there is nobody to be cut off
 	order   Order
 }
 
