@@ -279,10 +279,10 @@ func (r *round) write(ctx context.Context, s *step, between *unstructured.Unstru
 		return fmt.Errorf("closing %s, which is not in Git: %w", d.ID, err)
 	case err != nil:
 		return describe(d.Want, err)
-	case between != nil:
+	}
+	if r.tookOver(*s); between != nil {
 		return nil
 	}
-	r.tookOver(*s)
 	r.progress.confirm(d.Want)
 	r.progress.owned[d.ID] = d.Want
 	if s.drifted {
