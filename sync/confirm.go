@@ -30,6 +30,9 @@ const (
 	revisionsMost = 20
 )
 
+// historyWait is how long the history is waited for, while a poll may be using it.
+const historyWait = 10 * time.Second
+
 // set is a removal to be looked things up in.
 type set struct{ objects, tenants map[string]bool }
 
@@ -117,6 +120,8 @@ func (o *owner) confirmed(ctx context.Context, revision string, holds []pruneHol
 	if len(holds) == 0 {
 		return makeSet(nil, nil), nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, historyWait)
+	defer cancel()
 	trailers, err := o.engine.config.Source.Trailers(ctx, holds[0].Revisions[0], revision, ConfirmTrailer)
 	if err != nil {
 		return makeSet(nil, nil), []string{fmt.Sprintf("whether a commit confirms it cannot be seen now and is looked at again: %v", err)}

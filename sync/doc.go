@@ -53,8 +53,9 @@
 // state: a start within the window adopts what was adopted last, which may be one
 // whose application a crash cut off, and finishes it.
 //
-// Limitations: of a tenant that could not be written for several revisions, a
-// restart knows the last that was reached and the newest two, not those between:
+// Limitations: if the state is lost, every tenant is at its first contact again,
+// and removals of the last hour are not counted. Of a tenant that could not be
+// written for several revisions, a restart knows the last that was reached and the newest two, not those between:
 // an object that only these had is then reported as extra, and not removed.
 // There is no leader election: run one replica.
 //

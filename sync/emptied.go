@@ -7,7 +7,7 @@ import (
 
 // errEmptied says why a revision without any overlay is refused.
 var errEmptied = errors.New("no tenant overlay is left in it, where there were some, which is taken for a mistake: nothing is removed " +
-	"(hint: bring the overlays back, or look at layout.tenants; tenants can leave one after the other, but for the last)")
+	"(hint: bring the overlays back, or look at layout.tenants; the last tenant can only leave by an Offboarding that names it)")
 
 // passingError is one that says nothing about the revision.
 type passingError struct{ error }
@@ -21,25 +21,45 @@ func (o *owner) checkNotEmptied(ctx context.Context, r *Rendered) error {
 	if len(r.Rendering.Overlays) > 0 {
 		return nil
 	}
-	if o.bootstrapped || o.state.Applied == "" {
-		for name, t := range o.previous.targets {
-			if name != clusterTenant && t.quarantined.IsZero() {
-				return errEmptied
-			}
-		}
-		return nil
-	}
-	for name, e := range o.state.Tenants {
-		if name != clusterTenant && e.Quarantined == nil {
-			return errEmptied
-		}
-	}
-	applied, err := o.renderAt(ctx, o.state.Applied)
+	left, err := o.fenced(ctx)
 	if err != nil {
 		return &passingError{err}
 	}
-	if len(applied.Rendering.Overlays) > 0 {
+	for _, off := range r.Rendering.Cluster.Offboardings() {
+		delete(left, off.Namespace)
+	}
+	if len(left) > 0 {
 		return errEmptied
 	}
 	return nil
+}
+
+// fenced returns the tenants that have an overlay in what was adopted or, before anything was, applied last.
+func (o *owner) fenced(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	if o.bootstrapped || o.state.Applied == "" {
+		for name, t := range o.previous.targets {
+			if name != clusterTenant && t.quarantined.IsZero() {
+				out[name] = true
+			}
+		}
+		return out, nil
+	}
+	applied, err := o.renderAt(ctx, o.state.Applied)
+	if err != nil {
+		return nil, err
+	}
+	for name := range tenantsOf(applied) {
+		out[name] = true
+	}
+	for _, folder := range applied.Rendering.Unplaced {
+		out[folder] = true // whose namespace it is, is not known
+	}
+	for name, e := range o.state.Tenants {
+		if out[name] = true; e.Quarantined != nil {
+			delete(out, name)
+		}
+	}
+	delete(out, clusterTenant)
+	return out, nil
 }

@@ -60,7 +60,12 @@ func TestEmptiedRemovesNothing(t *testing.T) {
 	d.Offer(none)
 	d.at(first, Synced, ns)
 	assert.Equal(t, []string{"deny-all", "one"}, d.policies(ns))
-	back := repo.commit(overlay("a", ns, "two"))
+
+	// By name, the last tenant can leave.
+	named := repo.commit(letsGo(ns))
+	d.Offer(named)
+	d.until("let go", func() bool { return len(d.policies(ns)) == 0 && d.tenant(ns).Name == "" })
+	back := repo.commit(files(overlay("a", ns, "two"), letsGo()))
 	d.Offer(back)
 	d.at(back, Synced, ns)
 	d.until("nothing is waited for", func() bool { return d.Status().Waiting == "" })

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
 // rendering puts tenants together; one named "" is the cluster overlay.
@@ -81,6 +83,27 @@ func TestNext(t *testing.T) {
 		mended, _ := o.next(t.Context(), "c4", rendering(rendered(t, "a", "deny-all* old")))
 		assert.Empty(t, mended.targets["a"].problems)
 		assert.Equal(t, "c4", mended.targets["a"].revision)
+	})
+	t.Run("a suspended one keeps what it has, and knows what waits", func(t *testing.T) {
+		o := adopted(t, noLimit, rendering(rendered(t, "a", "deny-all* allow")))
+		held := rendered(t, "a", "deny-all*")
+		u := parseObject(t, "{apiVersion: ringfence.dev/v1, kind: Tenant, metadata: {name: own}, spec: "+suspended(time.Now().Add(time.Hour))+"}")
+		held.Settings = []kustomize.Object{{Unstructured: u, Kind: kinds.Kind{GroupVersionKind: u.GroupVersionKind()}}}
+		w, change := o.next(t.Context(), "c2", rendering(held))
+		a := w.targets["a"]
+		assert.Equal(t, []string{"deny-all", "allow"}, ids(a.wanted))
+		assert.Equal(t, "c1", a.revision)
+		require.NotNil(t, a.held)
+		assert.Equal(t, []string{"deny-all"}, ids(a.held.wanted))
+		assert.Equal(t, "c2", a.held.revision)
+		assert.Empty(t, change.objects)
+		o.previous = w
+		went, _ := o.next(t.Context(), "c3", rendering(broken(t, "a", "deny-all*")))
+		assert.Nil(t, went.targets["a"].held, "what is refused does not wait")
+		on, change := o.next(t.Context(), "c3", rendering(rendered(t, "a", "deny-all*")))
+		assert.Nil(t, on.targets["a"].held)
+		assert.Equal(t, "c3", on.targets["a"].revision)
+		assert.Len(t, change.objects, 1)
 	})
 	t.Run("a broken newcomer gets the guard alone, of the newest revision", func(t *testing.T) {
 		o := adopted(t, noLimit, rendering(broken(t, "a", "deny-all*")))

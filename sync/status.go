@@ -175,11 +175,14 @@ func (e *Engine) Tenants() []Tenant {
 	if w == nil {
 		return nil
 	}
-	blind := !e.cluster.Synced()
+	blind, now := !e.cluster.Synced(), time.Now()
 	out := make([]Tenant, 0, len(w.targets))
 	e.mu.Lock()
 	for name, t := range w.targets {
 		one := tenant(w, t, e.reports[name], e.ledger.Standing(name), blind).frozenBy(e.frozen.Load())
+		if one.State == Suspended && now.After(one.Until) {
+			one.Until = frozenUntil(e.config.Freeze, now) // its suspension has ended in a freeze
+		}
 		one.Reason = reason(&one, t, e.cluster.Namespace(name), e.frozen.Load())
 		one.Rounds = slices.Clone(e.rounds[name])
 		slices.Reverse(one.Rounds)

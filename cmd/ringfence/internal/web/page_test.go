@@ -39,13 +39,14 @@ func TestPageEscapes(t *testing.T) {
 	const hostile = `</title></style></code><script>alert(1)</script><img src=x onerror='alert(2)'>" onload="alert(3)`
 	e := busy()
 	e.status.Revision, e.status.Waiting, e.status.PruneHeld = hostile, hostile, hostile
+	e.status.Held = []sync.Held{{Message: hostile}}
 	e.status.Blind = []string{hostile}
 	e.status.Tenants = map[sync.State]int{hostile: 1}
 	e.status.Refused = []kustomize.Problem{{File: hostile, Message: hostile, Hint: hostile}}
 	e.tenants = []sync.Tenant{{
 		Name: hostile, Overlay: hostile, State: hostile, Applied: hostile,
 		Problems: []kustomize.Problem{{File: hostile, Line: 1, Message: hostile, Hint: hostile}},
-	}}
+	}, {Name: "waits", Reason: hostile}}
 	entry := &e.drift[1]
 	entry.Tenant, entry.ID.Name, entry.ID.Namespace, entry.ID.Kind.Kind, entry.ID.Kind.Group = hostile, hostile, hostile, hostile, hostile
 	entry.Type, entry.Effect, entry.Held = hostile, hostile, hostile
