@@ -89,7 +89,7 @@ func (r *round) find() error {
 		r.order.Steps = []order.Step{{Change: one, Phase: order.Closing}}
 		return nil
 	}
-	q := order.Question{Namespace: r.target.name, Scenes: r.scenes(), Alone: r.world.barrier.alone(r.target.name)}
+	q := order.Question{Namespace: r.target.name, Scenes: r.scenes(), Alone: r.world.barrier.alone(r.target.name), Fresh: r.progress.revision == "" && !r.progress.stood}
 	index := []int{}
 	for i, s := range r.steps {
 		if !s.done {

@@ -13,8 +13,8 @@
 //   - An object that does both is first written as the intersection of both, as far as that can be said in its kind, and
 //     otherwise as something that allows less: rules that allow are dropped, rules that deny are kept.
 //   - What both ends allow is not cut where some order keeps it: of the changes that may come next one that cuts nothing is
-//     taken, and what nothing keeps from being cut is told in the step. In a namespace that is yet to be made there is nobody
-//     to be cut off, and what isolates comes first.
+//     taken, and what nothing keeps from being cut is told in the step. In a namespace that was made for its fence there is
+//     nobody to be cut off, and what isolates comes first.
 //
 // The work is remembered: tenants are mostly alike, and what was found for one holds for all that differ in the
 // namespace's name alone.

@@ -97,6 +97,8 @@ type Question struct {
 	Changes []Change
 	// Alone: nothing else in the cluster changes meanwhile, so that nothing need be opened last.
 	Alone bool
+	// Fresh: the namespace was made for its fence, which never stood: there is nobody to be cut off.
+	Fresh bool
 }
 
 // Find returns the order of a question. An error concerns the description of the network alone.
@@ -143,7 +145,7 @@ func (p *Planner) Find(judge *exposure.Judge, q Question) (*Order, error) {
 
 func (q *Question) key(stages []*exposure.Stage) string {
 	var b strings.Builder
-	fmt.Fprint(&b, q.Alone, q.Namespace == "")
+	fmt.Fprint(&b, q.Alone, q.Fresh, q.Namespace == "")
 	for _, c := range q.Changes {
 		fmt.Fprint(&b, c.Held, c.Difference.Want == nil)
 	}

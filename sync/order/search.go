@@ -19,7 +19,6 @@ type search struct {
 	now     moment
 	left    []int        // changes that are not made yet
 	between map[int]bool // changes that are written as something in between
-	fresh   bool         // the namespace is yet to be made: there is nobody to be cut off
 	order   Order
 }
 
@@ -104,7 +103,6 @@ func (s *search) setUp() {
 		if d.Type != drift.Missing || d.ID.Kind != kinds.Namespace && d.ID.Kind != kinds.Tier {
 			return false
 		}
-		s.fresh = s.fresh || d.ID.Kind == kinds.Namespace
 		s.take(i, Closing, nil, 0, s.try(i, d.Want.Unstructured))
 		return true
 	})
@@ -193,7 +191,7 @@ func (s *search) try(i int, content *unstructured.Unstructured) *trial {
 			t.window = t.window || len(reach.Between(next, live, git).Gained) > 0
 			t.beyond = t.beyond || len(reach.Between(next, now, git).Gained) > 0
 		}
-		if len(moves.Lost) > 0 && !s.fresh {
+		if len(moves.Lost) > 0 && !s.Fresh {
 			t.cuts = t.cuts || len(reach.Between(next, live, git, now).Lost) > 0
 		}
 	}
