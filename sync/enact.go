@@ -18,6 +18,11 @@ import (
 
 // closeAll makes the closings.
 func (r *round) closeAll(ctx context.Context) (done bool, err error) {
+	name := r.target.name
+	if drifted := slices.ContainsFunc(r.steps, func(s step) bool { return s.drifted }); !drifted && !r.out.turn.mayClose(name) && !r.world.barrier.alone(name) {
+		r.out.waits = len(r.steps) > 0
+		return r.out.waits, nil
+	}
 	return false, r.follow(ctx, order.Closing)
 }
 
@@ -39,7 +44,7 @@ func (r *round) follow(ctx context.Context, phase order.Phase) error {
 			}
 		}
 		for _, s := range r.order.Steps {
-			if failed || s.Phase > phase || s.Phase == order.Opening && !r.mayOpen(s) {
+			if failed || s.Phase > phase || !r.mayTake(s) {
 				continue
 			}
 			if ctx.Err() != nil {
@@ -89,14 +94,7 @@ func (r *round) find() error {
 		r.order.Steps = []order.Step{{Change: one, Phase: order.Closing}}
 		return nil
 	}
-	q := order.Question{Namespace: r.target.name, Scenes: r.scenes(), Alone: r.world.barrier.alone(r.target.name), Fresh: r.progress.revision == "" && !r.progress.stood}
-	index := []int{}
-	for i, s := range r.steps {
-		if !s.done {
-			q.Changes = append(q.Changes, order.Change{Difference: s.difference, Held: s.held || r.stopped()})
-			index = append(index, i)
-		}
-	}
+	q, index := r.question()
 	found, err := r.engine.planner.Find(r.engine.judge, q)
 	if err != nil {
 		return err
@@ -106,9 +104,6 @@ func (r *round) find() error {
 		s.Change = index[s.Change]
 		s.Opens = r.progress.opens(r.target, r.steps[s.Change].difference.ID, s)
 		r.order.Steps = append(r.order.Steps, s)
-	}
-	for _, i := range found.Waiting {
-		r.order.Waiting = append(r.order.Waiting, index[i])
 	}
 	r.out.beyond = found.Beyond
 	return nil
@@ -168,22 +163,24 @@ func (p *progress) opens(t *target, id drift.ID, s order.Step) []reach.Connectio
 	return p.began.opens[id]
 }
 
-// mayOpen says whether an opening may be made now. What undoes drift may at once: both revisions say the same of it. So may
-// what opens nothing that was not open when the revision came. Anything else waits until all others have closed; and then
-// for those whose closings it would meet.
-func (r *round) mayOpen(s order.Step) bool {
-	b := r.world.barrier
+// mayTake says whether a step may be made now. What undoes drift may at once: both revisions say the same of it. Anything
+// else waits for its turn, but for openings of what opens nothing that was not open when the revision came; and openings
+// wait for those whose closings they would meet.
+func (r *round) mayTake(s order.Step) bool {
+	b, name := r.world.barrier, r.target.name
 	own := &r.steps[s.Change]
-	if own.drifted || b.alone(r.target.name) || !r.opensAnything() {
+	switch {
+	case own.drifted || b.alone(name):
 		return true
-	}
-	if !b.open.Load() {
+	case !r.out.turn.mayClose(name), s.Phase == order.Opening && !r.out.turn.mayOpen(name) && (name == clusterTenant || r.opensAnything()):
 		r.out.waits = true
 		return false
+	case s.Phase == order.Closing:
+		return true
 	}
 	for unit, beyond := range b.lets() {
-		cluster := unit == clusterTenant || r.target.name == clusterTenant
-		if unit != r.target.name && order.Meet(s.Opens, beyond, func(string) bool { return cluster }) {
+		cluster := unit == clusterTenant || name == clusterTenant
+		if unit != name && order.Meet(s.Opens, beyond, func(string) bool { return cluster }) {
 			own.held = true
 			if !slices.Contains(r.out.heldBy, unit) {
 				r.out.heldBy = append(r.out.heldBy, unit)
@@ -210,6 +207,10 @@ func (r *round) faults() error {
 	if r.out.waits || len(r.out.heldBy) > 0 || r.order == nil || len(errs) > 0 {
 		return errors.Join(errs...)
 	}
+	if !r.world.barrier.alone(r.target.name) && r.out.turn < allOpen { // others are yet to open, which may be what it needs
+		r.out.waits = slices.ContainsFunc(r.steps, func(s step) bool { return !s.done && !s.held })
+		return nil
+	}
 	for _, s := range r.steps {
 		if s.done || s.held {
 			continue
@@ -223,20 +224,54 @@ func (r *round) faults() error {
 	return errors.Join(errs...)
 }
 
-// scenes are the contexts that the steps are judged in: what Git says of the rest of the cluster and, while the revision
-// changes that too, what is live of it.
-func (r *round) scenes() []*exposure.Scene {
-	out := []*exposure.Scene{r.scene()}
-	b, name := r.world.barrier, r.target.name
-	if b.alone(name) || name != clusterTenant && !b.touches(clusterTenant) && !r.relabels() {
-		return out
+// question asks for the order of what is left. While the cluster overlay changes too, what it is yet to become belongs to
+// the end that a tenant must be judged by, and what is live of it to the way there: its differences are part of the question,
+// and held. The overlay itself is judged with the tenants as they are, and as they will be.
+func (r *round) question() (order.Question, []int) {
+	name, b := r.target.name, r.world.barrier
+	s := r.scene()
+	q := order.Question{
+		Namespace: name, Scenes: []*exposure.Scene{s}, Alone: b.alone(name), Fresh: r.progress.revision == "" && !r.progress.stood,
 	}
-	s := *out[0]
-	s.Tenants = r.liveTenants
-	if name != clusterTenant {
-		s.Cluster, s.Fixed = nil, sortedByID(r.engine.cluster.In(clusterTenant))
+	var index []int
+	stopped := r.stopped()
+	for i, own := range r.steps {
+		if !own.done {
+			q.Changes = append(q.Changes, order.Change{Difference: own.difference, Held: own.held || stopped})
+			index = append(index, i)
+		}
 	}
-	return append(out, &s)
+	if b.alone(name) {
+		return q, index
+	}
+	if name != clusterTenant && b.touches(clusterTenant) {
+		s.Wanted, s.Cluster = slices.Concat(s.Wanted, s.Cluster), nil
+		for _, d := range r.clusterDifferences() {
+			q.Changes = append(q.Changes, order.Change{Difference: d, Held: true})
+		}
+	}
+	if name == clusterTenant || r.relabels() {
+		live := *s
+		live.Tenants = r.liveTenants
+		q.Scenes = append(q.Scenes, &live)
+	}
+	return q, index
+}
+
+// clusterDifferences are those between what is live of the cluster overlay and what it is to become.
+func (r *round) clusterDifferences() []drift.Difference {
+	overlay := r.world.targets[clusterTenant]
+	if overlay == nil {
+		return nil
+	}
+	native := r.engine.cluster.NativeCalico()
+	found, err := drift.Compare(overlay.wanted, sortedByID(r.engine.cluster.In(clusterTenant)), func(o *drift.Observed) bool {
+		return drift.BuiltIn(o, native) != ""
+	})
+	if err != nil {
+		return nil // its own round says so
+	}
+	return found
 }
 
 func (r *round) relabels() bool {

@@ -10,16 +10,52 @@ import (
 	"github.com/ringfence/ringfence/drift/reach"
 )
 
-// barrier stands between the closings and the openings of a revision: no unit that it touches (a tenant, or the cluster
-// overlay) opens anything before all of them have closed what they can. It then tells each of them what others still let
-// through, since a closing of theirs is held back or failed: an opening that meets it waits.
+// turn is how far a revision has come. What the cluster overlay says holds in every tenant's namespace, and what it does
+// there depends on the tenant's own policies; so they are not changed at the same time, and each is judged by what is
+// really live of the other.
+type turn int32
+
+const (
+	clusterCloses turn = iota // the cluster overlay makes its closings
+	tenantsClose              // then all tenants make theirs
+	tenantsOpen               // then all tenants make their openings
+	allOpen                   // then the cluster overlay, and whoever had to wait for somebody
+)
+
+// barrier keeps the units that a revision touches (tenants, and the cluster overlay) in step: none opens anything before
+// all have closed what they can. What they still let through since a closing is held back or failed, each is told: an
+// opening that meets it waits.
 //
-// If we crash while some units have made their openings and others have not, the next start begins with closings again:
-// they are compared first, and what is closed already is not written.
+// If we crash in between, the next start begins anew: what is closed already is compared first, and not written.
 type barrier struct {
 	touched map[string]bool // immutable
-	open    atomic.Bool
-	beyond  atomic.Pointer[map[string][]reach.Connection] // by unit
+	now     atomic.Int32    // the turn
+	beyond  atomic.Pointer[map[string][]reach.Connection]
+}
+
+func newBarrier(touched map[string]bool) *barrier {
+	b := &barrier{touched: maps.Clone(touched)}
+	b.now.Store(int32(b.first()))
+	return b
+}
+
+// first is the turn that a revision begins with.
+func (b *barrier) first() turn {
+	switch {
+	case len(b.touched) == 1:
+		return allOpen
+	case b.touched[clusterTenant]:
+		return clusterCloses
+	}
+	return tenantsClose
+}
+
+// turn returns how far the revision has come; without a barrier everything is allowed.
+func (b *barrier) turn() turn {
+	if b == nil {
+		return allOpen
+	}
+	return turn(b.now.Load())
 }
 
 // alone says whether nothing else changes while a unit does.
@@ -41,7 +77,17 @@ func (b *barrier) lets() map[string][]reach.Connection {
 	return nil
 }
 
-// waiting says what the openings of a unit wait for; "" if they do not.
+// mayClose says whether it is a unit's turn to close, and mayOpen to open.
+func (t turn) mayClose(unit string) bool { return unit == clusterTenant || t >= tenantsClose }
+
+func (t turn) mayOpen(unit string) bool {
+	if unit == clusterTenant {
+		return t >= allOpen
+	}
+	return t >= tenantsOpen
+}
+
+// waiting says what a unit waits for; "" if it does not.
 func (out *outcome) waiting() string {
 	switch {
 	case len(out.heldBy) > 0:
@@ -52,22 +98,22 @@ func (out *outcome) waiting() string {
 			}
 		}
 		slices.Sort(names)
-		return "openings that " + strings.Join(names, ", ") + " would meet half-way wait until the closings there are made (hint: see what holds them back)"
+		return "openings wait, since they would meet what " + strings.Join(names, ", ") + " must close first and could not yet (hint: see what holds that back)"
 	case out.waits:
-		return "its openings wait until every tenant that the revision touches has made its closings"
+		return "its openings wait until everything that the revision touches has closed what it closes"
 	}
 	return ""
 }
 
-// phases is what the owner of the state knows of a revision's two phases.
+// phases is what the owner of the state knows of the turns of a revision.
 type phases struct {
-	closing map[string]bool               // units that have not made their closings
-	waiting map[string]bool               // units whose openings wait
+	pending map[string]bool               // units that must still come in this turn
+	waiting map[string]bool               // units that wait for a later one, or for others
 	beyond  map[string][]reach.Connection // what units still let through
 }
 
 func newPhases() phases {
-	return phases{closing: map[string]bool{}, waiting: map[string]bool{}, beyond: map[string][]reach.Connection{}}
+	return phases{pending: map[string]bool{}, waiting: map[string]bool{}, beyond: map[string][]reach.Connection{}}
 }
 
 // raise puts a barrier before the openings of a world, if it touches anyone.
@@ -75,14 +121,29 @@ func (o *owner) raise(next *world, touched map[string]bool) {
 	if next.barrier = o.previous.barrier; len(touched) == 0 {
 		return
 	}
-	next.barrier = &barrier{touched: maps.Clone(touched)}
-	o.closing, o.waiting = maps.Clone(touched), map[string]bool{}
+	next.barrier = newBarrier(touched)
+	o.waiting = maps.Clone(touched)
+	o.pending = o.comers(next.barrier)
 	maps.DeleteFunc(o.beyond, func(unit string, _ []reach.Connection) bool { return touched[unit] || next.targets[unit] == nil })
+	o.tellBeyond(next.barrier)
+}
+
+// comers returns the units that must come in a turn before the next one begins.
+func (o *owner) comers(b *barrier) map[string]bool {
+	out := map[string]bool{}
+	for unit := range o.waiting {
+		if cluster := unit == clusterTenant; b.turn() == allOpen || cluster == (b.turn() == clusterCloses) {
+			out[unit] = true
+		}
+	}
+	return out
 }
 
 // came takes in how far a unit has come.
 func (o *owner) came(out outcome) {
-	delete(o.closing, out.name)
+	if b := o.previous.barrier; b != nil && out.turn == b.turn() {
+		delete(o.pending, out.name)
+	}
 	if delete(o.waiting, out.name); out.waits || len(out.heldBy) > 0 {
 		o.waiting[out.name] = true
 	}
@@ -91,21 +152,34 @@ func (o *owner) came(out outcome) {
 	}
 }
 
-// advance lets the openings begin once every closing was made or tried, and makes those due again that waited for what is
+// advance begins the next turn once whoever must come in this one has, and makes those due again that waited for what is
 // closed now.
 func (o *owner) advance() {
 	b := o.previous.barrier
-	if b == nil || len(o.closing) > 0 {
+	if b == nil {
 		return
 	}
-	before := b.lets()
-	now := maps.Clone(o.beyond)
-	if b.open.Load() && (reflect.DeepEqual(before, now) || len(before) == 0 && len(now) == 0) {
-		return
+	for len(o.pending) == 0 && b.turn() < allOpen {
+		b.now.Add(1)
+		o.pending = o.comers(b)
+		o.tellBeyond(b)
+		for unit := range o.pending {
+			o.engine.queue.Add(unit)
+		}
+	}
+	if b.turn() >= tenantsOpen && o.tellBeyond(b) {
+		for unit := range o.waiting {
+			o.engine.queue.Add(unit)
+		}
+	}
+}
+
+// tellBeyond publishes what units still let through, and answers whether it has changed.
+func (o *owner) tellBeyond(b *barrier) bool {
+	before, now := b.lets(), maps.Clone(o.beyond)
+	if len(before) == 0 && len(now) == 0 || reflect.DeepEqual(before, now) {
+		return false
 	}
 	b.beyond.Store(&now)
-	b.open.Store(true)
-	for unit := range o.waiting {
-		o.engine.queue.Add(unit)
-	}
+	return true
 }

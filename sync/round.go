@@ -24,7 +24,8 @@ type outcome struct {
 	left    bool // beside it stands what has left Git and may not be removed now
 	gone    bool // a quarantined namespace no longer exists
 	fights  int
-	waits   bool               // its openings wait until all others have closed
+	turn    turn               // of the revision, when the round began
+	waits   bool               // something waits for a later turn
 	heldBy  []string           // units for whose closings some of its openings wait
 	beyond  []reach.Connection // what it still lets through and its target does not
 	// openings and stood must survive a restart; see progress.
@@ -121,7 +122,7 @@ var stages = []stage{
 }
 
 func (r *round) run(ctx context.Context) (outcome, error) {
-	r.out = outcome{name: r.target.name, target: r.target}
+	r.out = outcome{name: r.target.name, target: r.target, turn: r.world.barrier.turn()}
 	if !r.engine.cluster.Synced() {
 		return r.out, errBlind
 	}
