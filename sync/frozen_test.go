@@ -140,3 +140,31 @@ func TestFreezeWithNothingToStandOn(t *testing.T) {
 	d.at(second, Synced, ns)
 	assert.Empty(t, d.Status().Held)
 }
+
+// What was begun is refused after a restart in a freeze: what was applied before it is kept up, and the newest waits.
+func TestFreezeOverWhatIsRefused(t *testing.T) {
+	b := newBench(t)
+	repo, ns := newRepository(t), b.namespace+"-a"
+	d := startDaemon(b, repo, nil)
+	first := repo.commit(overlay("a", ns, "one"))
+	d.Offer(first)
+	d.at(first, Synced, ns)
+	d.done(first)
+	d.stop()
+	refused := repo.commit(map[string]string{"refused": "x"})
+	store := &stateStore{kube: d.config.Kube, namespace: d.config.Namespace, instance: d.config.Instance}
+	st, err := store.load(t.Context())
+	require.NoError(t, err)
+	st.Adopted = refused.Revision().Commit
+	require.NoError(t, store.save(t.Context(), st))
+
+	for range 2 { // whichever is polled first
+		d = startDaemon(b, repo, frozenFor(time.Now().Add(time.Hour)))
+		newest := repo.commit(overlay("a", ns, "two"))
+		d.Offer(newest)
+		d.until("it waits", func() bool { return len(d.Status().Held) == 1 })
+		d.until("what was applied is kept up", func() bool { return d.Status().Revision == first.Revision().Commit })
+		assert.Equal(t, []string{"deny-all", "one"}, d.policies(ns))
+		d.stop()
+	}
+}

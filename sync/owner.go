@@ -256,6 +256,7 @@ func (o *owner) restore(ctx context.Context, refused *sources.Snapshot) {
 	s, err := o.engine.config.Source.At(ctx, applied)
 	switch {
 	case err == nil:
+		o.state.Adopted = "" // what was begun is refused now, so that a freeze keeps up what was before
 		o.adopt(ctx, s)
 	case isGone(err):
 		o.engine.config.Log.Error("the applied revision cannot be had any more; nothing is enforced until there is a good one", "revision", short(applied), "err", err)
@@ -321,7 +322,7 @@ func (o *owner) announce(next *world) {
 			}
 			o.engine.events.refused(t)
 		}
-		if !t.quarantined.IsZero() && old != nil && old.quarantined.IsZero() {
+		if !t.quarantined.IsZero() && t.released == nil && old != nil && old.quarantined.IsZero() {
 			log.Warn("tenant quarantined, its overlay left Git", "tenant", name, "revision", revision)
 			o.engine.events.quarantined(t)
 		}
