@@ -5,6 +5,6 @@
 // It guarantees that the verdict on each object, with the selectors of drift/reach, is equal without exception but for
 // the two that kustomize/valid documents.
 //
-// It never looks at the Kubernetes part of a StagedKubernetesNetworkPolicy, and needs no API server: that Calico's own
-// server says the same is shown in sync/controlplane.
+// It never looks at the Kubernetes part of a StagedKubernetesNetworkPolicy, and needs no API server: what Calico's
+// own server refuses, and how, is seen in sync/controlplane.
 package valid
