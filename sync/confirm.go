@@ -129,16 +129,13 @@ func (o *owner) confirmed(ctx context.Context, revision string, holds []pruneHol
 	return confirmations(trailers, holds)
 }
 
-var (
-	hexadecimal = regexp.MustCompile(`^[0-9a-f]+$`)
-	hashDigits  = [2]int{12, 40}
-)
+var hashDigits = regexp.MustCompile(`^[0-9a-f]{12,40}$`)
 
 func confirmations(trailers []sources.Trailer, holds []pruneHold) (set, []string) {
 	confirmed, faults := makeSet(nil, nil), []string(nil)
 	for _, t := range trailers {
 		value := strings.ToLower(t.Value)
-		if n := len(value); !hexadecimal.MatchString(value) || n < hashDigits[0] || n > hashDigits[1] {
+		if !hashDigits.MatchString(value) {
 			faults = append(faults, fmt.Sprintf("commit %s confirms %q, which is no commit (hint: all 40 digits of the held revision, or at least its first 12)", short(t.Commit), t.Value))
 			continue
 		}
