@@ -43,8 +43,8 @@ func (r *round) follow(ctx context.Context, phase order.Phase) error {
 				return err
 			}
 		}
-		for _, s := range r.order.Steps {
-			if failed || s.Phase > phase || !r.mayTake(s) {
+		for i, s := range r.order.Steps {
+			if failed || r.taken[i] || s.Phase > phase || !r.mayTake(s) {
 				continue
 			}
 			if ctx.Err() != nil {
@@ -67,6 +67,7 @@ func (r *round) follow(ctx context.Context, phase order.Phase) error {
 				continue
 			}
 			r.progress.written++
+			r.taken[i] = true
 			own.done = s.Content == nil
 		}
 		if !failed {
@@ -86,7 +87,7 @@ func (r *round) stopped() bool {
 // find puts what is left of the steps in order.
 func (r *round) find() error {
 	r.refresh()
-	r.order, r.out.beyond = &order.Order{}, nil
+	r.order, r.out.beyond, r.taken = &order.Order{}, nil, map[int]bool{}
 	if !slices.ContainsFunc(r.steps, func(s step) bool { return !s.done }) {
 		return nil
 	}

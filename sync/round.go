@@ -84,6 +84,7 @@ type round struct {
 	// steps are what is to be done, in no more order than that of their ranks.
 	steps []step
 	order *order.Order // of the steps
+	taken map[int]bool // steps of it
 	first bool         // the target was never reached
 	going int          // objects that have left Git and may be removed
 	equal bool         // nothing stood but what is ignored

@@ -205,7 +205,7 @@ func generated(tenants, allowances int) fstest.MapFS {
 	resources := "resources: [namespace.yaml"
 	for i := range allowances {
 		name := fmt.Sprintf("allow-%d", i)
-		add("base/tenant/"+name+".yaml", policyYAML(name, fmt.Sprintf("{podSelector: {matchLabels: {app: a%d}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}], ports: [{protocol: TCP, port: %d}]}]}", i, 8000+i)))
+		add("base/tenant/"+name+".yaml", policyYAML(name, fmt.Sprintf("{podSelector: {matchLabels: {app: a%d}}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {}}], ports: [{protocol: TCP, port: %d}]}]}", i, 8000+i)))
 		resources += ", " + name + ".yaml"
 	}
 	add("base/tenant/kustomization.yaml", resources+"]\n")

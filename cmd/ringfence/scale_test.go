@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -163,11 +164,17 @@ func TestRequestsDoNotGrowWithTenants(t *testing.T) {
 	require.LessOrEqual(t, counts[0], 6, "the policy, the state twice, an Event, and little else")
 }
 
-// BenchmarkFirstSync prints how fast 200 tenants of 5 objects are first synced,
-// beside a bare client-go loop with as many workers on the same server, and then
-// what a commit that touches one tenant costs.
+// BenchmarkFirstSync prints how fast many tenants of 5 objects are first synced,
+// beside a bare client-go loop with as many workers on the same server; what a
+// commit costs that touches one tenant, and how fast commits are applied that touch
+// all: one that opens something in one object of each and closes something in
+// another, and one of which every object does both and is written twice.
 func BenchmarkFirstSync(b *testing.B) {
-	const tenants, perTenant = 200, 5
+	const perTenant = 5
+	tenants := 200
+	if full() {
+		tenants = 1000
+	}
 	for range b.N {
 		plane, err := controlplane.Start(b.Context(), controlplane.Config{Log: io.Discard})
 		require.NoError(b, err)
@@ -184,14 +191,76 @@ func BenchmarkFirstSync(b *testing.B) {
 		r.await(commit)
 		applied := time.Now()
 		fetched := r.fetchedAt(commit)
+		one := r.settle()
 		b.ReportMetric(ours, "objects/s")
 		b.ReportMetric(bare, "bare-objects/s")
 		b.ReportMetric(ours/bare, "of-bare")
 		b.ReportMetric(float64(first)/float64(tenants*perTenant), "requests/object")
 		b.ReportMetric(float64(applied.Sub(fetched).Milliseconds()), "ms-fetch-to-applied")
-		b.ReportMetric(float64(r.settle()-first), "requests/commit")
+		b.ReportMetric(float64(one-first), "requests/commit")
+
+		before := one
+		for _, change := range []struct {
+			name string
+			base map[int]string // ports by allowance
+		}{
+			{"base", map[int]string{0: "[{protocol: TCP, port: 8000}, {protocol: TCP, port: 9100}]", 1: "[{protocol: TCP, port: 8001, endPort: 8001}, {protocol: UDP, port: 1}]"}},
+			{"both", map[int]string{0: "[{protocol: TCP, port: 9200}]", 1: "[{protocol: TCP, port: 9201}]"}},
+		} {
+			bare := bareLoop(b, plane.REST(), changedGenerated(b, tenants, change.base), 8)
+			commit := r.pushBase(change.base)
+			began := time.Now()
+			r.await(commit)
+			took := time.Since(began).Seconds() // up to a second of it until the next poll
+			after := r.settle()
+			objects := float64(2 * tenants)
+			b.ReportMetric(objects/took/bare, change.name+"-of-bare")
+			b.ReportMetric(float64(after-before)/objects, change.name+"-requests/object")
+			before = after
+		}
 		require.NoError(b, plane.Stop())
 	}
+}
+
+// withPorts is an allowance of the generated base with other ports.
+func withPorts(i int, ports string) string {
+	return policyYAML(fmt.Sprintf("allow-%d", i), fmt.Sprintf("{podSelector: {matchLabels: {app: a%d}}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {}}], ports: %s}]}", i, ports))
+}
+
+// pushBase changes allowances of the base, and so of all tenants, and returns the commit.
+func (r *running) pushBase(ports map[int]string) string {
+	r.tb.Helper()
+	for i, text := range ports {
+		require.NoError(r.tb, os.WriteFile(filepath.Join(r.clone, "base", "tenant", fmt.Sprintf("allow-%d.yaml", i)), []byte(withPorts(i, text)), 0o600))
+	}
+	r.git("-C", r.clone, "add", "-A")
+	r.git("-C", r.clone, "commit", "-qm", "the base")
+	r.git("-C", r.clone, "push", "-q", "origin", "HEAD:main")
+	return r.head()
+}
+
+// changedGenerated renders what such a change makes of each tenant, of the changed objects alone.
+func changedGenerated(tb testing.TB, tenants int, ports map[int]string) map[string][]kustomize.Object {
+	tb.Helper()
+	files := generated(tenants, 3)
+	for i, text := range ports {
+		files[fmt.Sprintf("base/tenant/allow-%d.yaml", i)] = &fstest.MapFile{Data: []byte(withPorts(i, text))}
+	}
+	renderer, err := kustomize.New(kustomize.Config{Namespaces: []string{"t-*"}})
+	require.NoError(tb, err)
+	rendering, err := renderer.Render(context.Background(), files)
+	require.NoError(tb, err)
+	out := map[string][]kustomize.Object{}
+	for _, t := range rendering.Tenants {
+		for _, o := range t.Objects {
+			for i := range ports {
+				if o.GetName() == fmt.Sprintf("allow-%d", i) {
+					out[t.Name] = append(out[t.Name], o)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // fetchedAt returns when the source had the commit.
