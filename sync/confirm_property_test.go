@@ -33,13 +33,11 @@ func TestNoTenantIsLostUnconfirmed(t *testing.T) {
 	for _, name := range names {
 		made[name] = rendered(t, name, "deny-all*")
 	}
-	b := newBench(t)
-	repo := newRepository(t)
+	engine := prepareDaemon(newBench(t), newRepository(t), nil).Engine
 	rapid.Check(t, func(rt *rapid.T) {
 		limit := PruneLimit{Objects: -1, Tenants: rapid.IntRange(0, 2).Draw(rt, "limit")}
-		o := newOwner(prepareDaemon(b, repo, func(c *Config) { c.MaxPrune = limit }).Engine)
-		source := &said{}
-		o.engine.config.Source = source
+		o, source := newOwner(engine), &said{}
+		engine.config.MaxPrune, engine.config.Source = limit, source
 		adopt := func(revision string, present map[string]bool) *world {
 			tenants := []*kustomize.Tenant{made["z"]}
 			for _, name := range names {

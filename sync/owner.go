@@ -329,6 +329,7 @@ func (o *owner) announce(next *world) {
 	}
 	if next.pruneHeld != "" && next.pruneHeld != o.previous.pruneHeld {
 		log.Warn("nothing is removed", "revision", revision, "reason", next.pruneHeld)
+		next.kept.log(log, revision)
 	}
 }
 

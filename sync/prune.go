@@ -134,6 +134,21 @@ func (r removal) words() string {
 	return strings.Join(parts, " and ")
 }
 
+// log tells what is held, one by one. Of more than a log should hold, the status has all.
+func (r removal) log(log logger, revision string) {
+	const most = 50
+	names := r.names()
+	for _, name := range slices.Sorted(slices.Values(r.tenants[:min(len(r.tenants), most)])) {
+		log.Warn("would be quarantined", "tenant", name, "revision", revision)
+	}
+	for _, name := range names[:min(len(names), most)] {
+		log.Warn("would be removed", "object", name, "revision", revision)
+	}
+	if more := max(0, len(r.tenants)-most) + max(0, len(names)-most); more > 0 {
+		log.Warn("and more, which the status names", "count", more, "revision", revision)
+	}
+}
+
 // listing counts what there is, and names a few.
 func listing(names []string, noun string) string {
 	const most = 3
