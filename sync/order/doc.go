@@ -26,10 +26,11 @@
 //
 // # Limitations
 //
-//   - The search is greedy, and tries one change after the other: of many changes that can only be kept from cutting by
-//     one clever order, it may find another, and cut.
-//   - The intersection of two selectors of addresses and of pods cannot be said in a NetworkPolicy, nor can that of rules of
-//     two different policies be found; such a connection is cut until the openings.
+//   - The search is greedy, and looks one change ahead: of many changes that can only be kept from cutting by one clever
+//     order, it may find another, and cut. Closings come before openings even where some other order of whole writes cuts
+//     nothing. In the test's random revisions, most of them with tiers, this happens in some 8 of 100.
+//   - The intersection of two selectors of addresses and of pods cannot be said in a NetworkPolicy; such a connection is
+//     cut until the openings.
 //   - A Tier, a network set or a Namespace's labels that open and close at once, and have no state in between, are
 //     changed with the openings; until then the order is Beyond its target, and whoever opens what meets it waits.
 //

@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
@@ -14,8 +13,10 @@ type object = map[string]any
 
 // middles returns what an object could be between its two sides, what cuts least first. Whether it opens nothing is found
 // out by whoever asks. A side that does not exist is nil: a policy that comes, or goes, is in between one without
-// allowances.
-func middles(d drift.Difference) []*unstructured.Unstructured {
+// allowances. What other NetworkPolicies allow that change too may be what the new side takes over.
+func (q *Question) middles(i int) []*unstructured.Unstructured {
+	d := q.Changes[i].Difference
+
 	var old, want *unstructured.Unstructured
 	if d.Got != nil {
 		old = d.Got
@@ -28,7 +29,7 @@ func middles(d drift.Difference) []*unstructured.Unstructured {
 	case k == kinds.Namespace:
 		return labelled(old, want)
 	case k == kinds.NetworkPolicy:
-		specs = kubeMiddles(specOf(old), specOf(want), d.ID.Namespace)
+		specs = kubeMiddles(specOf(old), specOf(want), d.ID.Namespace, q.others(i))
 	case k == kinds.Tier:
 		specs = tierMiddles(specOf(old), specOf(want))
 	case k.Kind == "NetworkSet" || k.Kind == "GlobalNetworkSet":
@@ -41,6 +42,16 @@ func middles(d drift.Difference) []*unstructured.Unstructured {
 	out := make([]*unstructured.Unstructured, len(specs))
 	for i, spec := range specs {
 		out[i] = withSpec(cmpOr(want, old), spec)
+	}
+	return out
+}
+
+// others returns what the other NetworkPolicies say that change.
+func (q *Question) others(i int) (out []object) {
+	for k, c := range q.Changes {
+		if d := c.Difference; k != i && d.ID.Kind == kinds.NetworkPolicy && d.Got != nil && !c.Held {
+			out = append(out, specOf(d.Got))
+		}
 	}
 	return out
 }

@@ -17,33 +17,53 @@ const mostPairs = 100
 //     everything;
 //  2. what the new one selects is isolated, and may do nothing;
 //  3. so is every pod of the namespace: no pod that either isolates is left out.
-func kubeMiddles(old, want object, namespace string) []object {
+//
+// Before all these comes the first with what other policies allow now and the new side will: whoever asks finds out
+// whether they allow it to the same pods.
+func kubeMiddles(old, want object, namespace string, others []object) []object {
 	closed := func(selector any) object {
 		return object{"podSelector": selector, "policyTypes": union(kubeTypes(old), kubeTypes(want))}
 	}
-	if old == nil || want == nil {
-		return []object{closed(selectorAt(cmpSpec(want, old)))}
+	if want == nil {
+		return []object{closed(selectorAt(old))}
 	}
 	var out []object
-	if selector, ok := both(selectorAt(old), selectorAt(want)); ok {
-		o := closed(selector)
-		for _, direction := range []struct{ kind, rules string }{{"Ingress", "ingress"}, {"Egress", "egress"}} {
-			var rules []any
-			switch was, is := slices.Contains(kubeTypes(old), direction.kind), slices.Contains(kubeTypes(want), direction.kind); {
-			case was && is:
-				rules = commonRules(listAt(old, direction.rules), listAt(want, direction.rules), namespace)
-			case was:
-				rules = listAt(old, direction.rules)
-			case is:
-				rules = listAt(want, direction.rules)
-			}
-			if len(rules) > 0 {
-				o[direction.rules] = rules
-			}
-		}
-		out = append(out, o)
+	selector, ok := both(selectorAt(cmpSpec(old, want)), selectorAt(want))
+	if ok && len(others) > 0 {
+		out = append(out, kubeCommon(closed(selector), old, want, namespace, others))
+	}
+	if old == nil {
+		return append(out, closed(selectorAt(want)))
+	}
+	if ok {
+		out = append(out, kubeCommon(closed(selector), old, want, namespace, nil))
 	}
 	return append(out, closed(selectorAt(want)), closed(object{}))
+}
+
+// kubeCommon adds to a policy that isolates the rules for what both sides allow.
+func kubeCommon(o, old, want object, namespace string, others []object) object {
+	for _, direction := range []struct{ kind, rules string }{{"Ingress", "ingress"}, {"Egress", "egress"}} {
+		had := slices.Clone(listAt(old, direction.rules))
+		for _, other := range others {
+			if slices.Contains(kubeTypes(other), direction.kind) {
+				had = append(had, listAt(other, direction.rules)...)
+			}
+		}
+		var rules []any
+		switch was, is := slices.Contains(kubeTypes(old), direction.kind), slices.Contains(kubeTypes(want), direction.kind); {
+		case is && (was || old == nil):
+			rules = commonRules(had, listAt(want, direction.rules), namespace)
+		case was:
+			rules = listAt(old, direction.rules)
+		case is:
+			rules = listAt(want, direction.rules)
+		}
+		if len(rules) > 0 {
+			o[direction.rules] = rules
+		}
+	}
+	return o
 }
 
 func cmpSpec(a, b object) object {

@@ -160,7 +160,7 @@ func (o *Order) in(q Question, from string) *Order {
 	out := &Order{Waiting: o.Waiting, Beyond: exposure.Renamed(o.Beyond, from, q.Namespace)}
 	for _, s := range o.Steps {
 		if s.Content != nil {
-			s.Content = middles(q.Changes[s.Change].Difference)[s.recipe]
+			s.Content = q.middles(s.Change)[s.recipe]
 		}
 		s.Opens = exposure.Renamed(s.Opens, from, q.Namespace)
 		s.Cuts = exposure.Renamed(s.Cuts, from, q.Namespace)

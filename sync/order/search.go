@@ -73,6 +73,7 @@ func (s *search) closings() {
 		case s.pass(Closing, func(t *trial) bool { return len(t.up) == 0 && !t.cuts }):
 		case s.Alone && s.first(Closing, func(t *trial) bool { return !t.window && !t.cuts }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && !t.cuts }):
+		case s.ward():
 		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
 		case !s.Alone && len(s.beyond(s.now)) > 0 && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
@@ -156,7 +157,7 @@ func (s *search) halve(which func(i int) bool, will func(*trial) bool) bool {
 		if s.between[i] || !which(i) {
 			continue
 		}
-		for recipe, content := range middles(s.Changes[i].Difference) {
+		for recipe, content := range s.middles(i) {
 			t := s.try(i, content)
 			if len(t.down) == 0 && len(t.up) == 0 || !will(t) {
 				continue
@@ -164,6 +165,36 @@ func (s *search) halve(which func(i int) bool, will func(*trial) bool) bool {
 			s.take(i, Closing, content, recipe, t)
 			s.between[i] = true
 			return true
+		}
+	}
+	return false
+}
+
+// ward keeps a closing from cutting something: by what another change takes over from it, written before.
+func (s *search) ward() bool {
+	for _, i := range s.left {
+		if t := s.try(i, s.target(i)); len(t.up) > 0 {
+			continue
+		}
+		for _, k := range s.left {
+			if k == i || s.between[k] {
+				continue
+			}
+			for recipe, content := range s.middles(k) {
+				before, taken := s.now, s.try(k, content)
+				if len(taken.up) > 0 || taken.cuts {
+					continue
+				}
+				s.now = taken.next
+				t := s.try(i, s.target(i))
+				s.now = before
+				if len(t.up) > 0 || t.cuts {
+					continue
+				}
+				s.take(k, Closing, content, recipe, taken)
+				s.between[k] = true
+				return s.takeIf(i, Closing, func(*trial) bool { return true })
+			}
 		}
 	}
 	return false

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -120,7 +121,7 @@ func (c *cluster) do(q Question, s Step) {
 	}
 }
 
-type outcome struct{ pairs, changes, steps, between, cuts, held, waiting, beyond int }
+type outcome struct{ pairs, changes, steps, between, cuts, avoidable, held, waiting, beyond int }
 
 // TestNoWindow brings two tenants and a cluster overlay from one random revision to another, closings first and in any order
 // otherwise, and looks at the whole after every single write.
@@ -144,6 +145,7 @@ func roll(t *rapid.T, planner *Planner, judge *exposure.Judge, sum *outcome) {
 	for o := range c.old.All() {
 		c.now[random.Key(o)] = o
 	}
+	cut := false
 	from, to := c.world(c.old.All()), c.world(c.new.All())
 	sum.pairs++
 
@@ -194,9 +196,58 @@ func roll(t *rapid.T, planner *Planner, judge *exposure.Judge, sum *outcome) {
 			require.Empty(t, d.Gained, "after %v of %q: %v %+v\n%v\n%v\n%v", s.Phase, unit, questions[unit].Changes[s.Change].Difference.ID, s, d, dump(orders, questions), c)
 			if len(d.Lost) > 0 {
 				sum.cuts++
+				cut = true
 			}
 		}
 	}
+	if cut && c.keeps(questions, from, to) {
+		sum.avoidable++
+		if os.Getenv("SHOW") != "" {
+			fmt.Println("AVOIDABLE", dump(orders, questions), c)
+		}
+	}
+}
+
+// keeps says whether some order of whole writes, of few changes, opens no window and cuts nothing that both revisions allow.
+func (c *cluster) keeps(questions map[string]Question, from, to *reach.Connectivity) bool {
+	var changes []drift.Difference
+	for _, q := range questions {
+		for _, change := range q.Changes {
+			changes = append(changes, change.Difference)
+		}
+	}
+	const most = 6
+	if len(changes) > most {
+		return false
+	}
+	good := func(done uint) bool {
+		now := map[string]object{}
+		for o := range c.old.All() {
+			now[random.Key(o)] = o
+		}
+		for i, d := range changes {
+			switch {
+			case done&(1<<i) == 0:
+			case d.Want != nil:
+				now[random.Key(d.Want.Object.Object)] = d.Want.Object.Object
+			default:
+				delete(now, random.Key(d.Got.Object))
+			}
+		}
+		return reach.Between(c.world(maps.Values(now)), from, to).Empty()
+	}
+	reached := map[uint]bool{0: true}
+	for done := range uint(1) << len(changes) {
+		if !reached[done] {
+			continue
+		}
+		for i := range changes {
+			if next := done | 1<<i; next != done && !reached[next] && good(next) {
+				reached[next] = true
+			}
+		}
+	}
+	return reached[1<<len(changes)-1]
 }
 
 func dump(orders map[string]*Order, questions map[string]Question) string {
