@@ -8,6 +8,7 @@ require (
 	github.com/go-git/go-git/v5 v5.19.3 // Git protocol, packs and objects, in process
 	github.com/projectcalico/api v0.0.0-20260303210141-543421943355 // Calico's types and their defaulting
 	github.com/prometheus/client_golang v1.25.0 // metrics
+	github.com/prometheus/client_model v0.6.3 // metric families, as client_golang gathers them
 	github.com/robfig/cron/v3 v3.0.1 // every schedule in the configuration
 	github.com/rogpeppe/go-internal v1.16.0 // testscript for tests; lockedfile for locks between processes
 	github.com/spf13/cobra v1.10.2 // the command line
@@ -78,7 +79,6 @@ require (
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/pjbgf/sha1cd v0.7.0 // indirect
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2 // indirect
-	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/sergi/go-diff v1.4.0 // indirect

@@ -58,6 +58,28 @@ func (r *Repository) forward(ctx context.Context, t target, c *object.Commit, re
 	}
 }
 
+// reconsider forgets the last accepted revision if the floor was set since and that revision does not descend from it: it
+// was accepted before it was known how far another process has gone. What the ref stands at is then judged from the floor.
+func (r *Repository) reconsider(ctx context.Context) error {
+	floor := r.floor.Load()
+	if floor == nil || r.last == nil || r.considered == *floor || r.config.AllowRewind || r.config.Ref.Commit != "" {
+		return nil
+	}
+	c, err := r.store.commit(plumbing.NewHash(r.last.revision.Commit))
+	if err != nil {
+		return err
+	}
+	ok, err := descends(ctx, c, *floor)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		r.last, r.refused = nil, nil
+	}
+	r.considered = *floor
+	return nil
+}
+
 // base is the commit that the next one must descend from.
 func (r *Repository) base() plumbing.Hash {
 	if r.last != nil {

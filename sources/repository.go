@@ -38,7 +38,9 @@ type Repository struct {
 	last    *Snapshot // the last one that Poll accepted
 	earlier *Snapshot // the last one that At read
 	refused *refusal
-	warned  sync.Once
+	// considered is the floor that last was judged against since it was set.
+	considered plumbing.Hash
+	warned     sync.Once
 }
 
 // refusal remembers what was refused, so that it is judged and counted once.
@@ -77,7 +79,8 @@ func New(c Config) (*Repository, error) {
 func (r *Repository) URL() string { return r.at.String() }
 
 // SetFloor names the commit that the next accepted one must descend from as long as Poll has
-// accepted none, by its full hash: the last applied revision, as it is known after a restart. It
+// accepted none, or none that descends from it, by its full hash: the last applied revision, as it
+// is known after a restart, or from the process that led before. It
 // need not be in the store or on the remote. "" and anything that is not a full hash stand for
 // none. The store keeps the commit, so that At can still give it after a rewind.
 func (r *Repository) SetFloor(commit string) {
@@ -242,6 +245,9 @@ func (r *Repository) poll(ctx context.Context, s secrets) (*Snapshot, error) {
 		if snap, err := r.stored(ctx, plumbing.NewHash(r.config.Ref.Commit)); err == nil {
 			return r.accept(ctx, snap, start)
 		}
+	}
+	if err := r.reconsider(ctx); err != nil {
+		return nil, err
 	}
 	sess, err := r.connect(ctx, s)
 	if err != nil {

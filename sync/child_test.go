@@ -2,9 +2,11 @@ package sync
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -35,11 +37,21 @@ type childConfig struct {
 	Repo, Data string // folders of the policy repository and of the daemon's own
 	Namespace  string // of the state
 	Instance   string
+	Candidate  string // its name in a leader election, with a lease of 2 s; "" for none
+}
+
+// syncer is an Engine or a Replica.
+type syncer interface {
+	Run(ctx context.Context) error
+	Loaded() <-chan struct{}
+	Offer(s *sources.Snapshot)
+	Owner(namespace string) (string, bool)
 }
 
 // childMain is a daemon: a real engine on a real source. On its standard input it is told
-// "poll", and "arm N MOMENT": to kill itself when it passes the moment for the nth time. The
-// end of its input ends it. On its standard output it says "ready" and "dies MOMENT".
+// "poll", "arm N MOMENT": to kill itself when it passes the moment for the nth time, and
+// "halt N MOMENT": to stop itself there. The end of its input ends it. On its standard output
+// it says "ready", "dies MOMENT", "halts MOMENT" and what it wrote: "wrote CODE UID VERSION".
 func childMain(text string) error {
 	var c childConfig
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
@@ -69,8 +81,8 @@ func childMain(text string) error {
 			switch word[0] {
 			case "poll":
 				trigger(polls)
-			case "arm":
-				fuse.arm(word[2], word[1])
+			case "arm", "halt":
+				fuse.arm(word[2], word[1], word[0] == "halt")
 			}
 		}
 		os.Exit(0) // whoever started it is gone
@@ -96,13 +108,20 @@ func childMain(text string) error {
 }
 
 // childEngine wires the engine as the daemon does.
-func childEngine(c childConfig, source *sources.Repository, f *fuse) (*Engine, error) {
+func childEngine(c childConfig, source *sources.Repository, f *fuse) (syncer, error) {
 	rest, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
 	if err != nil {
 		return nil, err
 	}
 	rest.QPS = -1
+	lease := &Lease{Fence: NewFence(), Poll: source.Poll, Identity: c.Candidate, Duration: 2 * time.Second, Renew: 1200 * time.Millisecond}
+	if lease.Kube, err = kubernetes.NewForConfig(rest); err != nil {
+		return nil, err
+	}
 	rest.Wrap(func(next http.RoundTripper) http.RoundTripper { return fused{next, f} })
+	if c.Candidate != "" {
+		rest.Wrap(lease.Fence.Wrap)
+	}
 	renderer := &kustomizer{}
 	config := Config{
 		Renderer: renderer, Source: source, Namespace: c.Namespace, Instance: c.Instance,
@@ -120,11 +139,16 @@ func childEngine(c childConfig, source *sources.Repository, f *fuse) (*Engine, e
 	if config.Kube, err = kubernetes.NewForConfig(rest); err != nil {
 		return nil, err
 	}
-	e, err := New(config)
+	var e syncer
+	if c.Candidate != "" {
+		e, err = NewReplica(config, lease)
+	} else {
+		e, err = New(config)
+	}
 	if err != nil {
 		return nil, err
 	}
-	renderer.engine = e
+	renderer.owner = e.Owner
 	return e, nil
 }
 
@@ -133,17 +157,18 @@ type beat time.Duration
 
 func (b beat) Next(t time.Time) time.Time { return t.Add(time.Duration(b)) }
 
-// fuse kills this process when it passes a moment.
+// fuse kills or stops this process when it passes a moment.
 type fuse struct {
 	mu     stdsync.Mutex
 	moment string
 	left   int
+	halts  bool
 }
 
-func (f *fuse) arm(moment, nth string) {
+func (f *fuse) arm(moment, nth string, halts bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.moment = moment
+	f.moment, f.halts = moment, halts
 	_, _ = fmt.Sscan(nth, &f.left)
 }
 
@@ -155,6 +180,12 @@ func (f *fuse) pass(moment string) {
 		return
 	}
 	if f.left--; f.left > 0 {
+		return
+	}
+	if f.halts {
+		f.moment = ""
+		fmt.Fprintln(os.Stdout, "halts "+moment)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		return
 	}
 	fmt.Fprintln(os.Stdout, "dies "+moment)
@@ -174,9 +205,46 @@ func (f fused) RoundTrip(r *http.Request) (*http.Response, error) {
 		return f.next.RoundTrip(r)
 	}
 	f.fuse.pass("before " + what)
-	answer, err := f.next.RoundTrip(r)
+	// From here on it is as if it were on the wire: what this process learns later changes nothing.
+	answer, err := f.next.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
 	f.fuse.pass("after " + what)
+	if err == nil {
+		tellWrite(r, answer)
+	}
 	return answer, err
+}
+
+// tellWrite says what a write came to.
+func tellWrite(r *http.Request, answer *http.Response) {
+	var got struct {
+		Metadata struct{ UID, ResourceVersion string }
+		Details  struct{ UID string }
+	}
+	var sent struct {
+		Metadata struct{ ResourceVersion string }
+	}
+	if r.GetBody != nil {
+		if body, err := r.GetBody(); err == nil {
+			_ = json.NewDecoder(body).Decode(&sent)
+		}
+	}
+	body, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil || json.Unmarshal(body, &got) != nil {
+		return // the state, as protobuf
+	}
+	uid, version := got.Metadata.UID, got.Metadata.ResourceVersion
+	if version != "" && version == sent.Metadata.ResourceVersion {
+		version = "same" // it changed nothing
+	}
+	if r.Method == http.MethodDelete {
+		version = ""
+		if uid == "" {
+			uid = got.Details.UID
+		}
+	}
+	fmt.Fprintf(os.Stdout, "wrote %d %s %s\n", answer.StatusCode, uid, version)
 }
 
 // writeOf names the write that a request is; "" if it is none that matters.

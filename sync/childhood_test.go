@@ -23,7 +23,8 @@ type nursery struct {
 	testing.TB
 	proxy  *trouble.Proxy
 	config childConfig
-	log    string // what all of them say
+	log    string                              // what all of them say
+	wrote  func(code int, uid, version string) // what they wrote; may be nil
 	*child
 }
 
@@ -34,6 +35,7 @@ type child struct {
 	ready chan struct{} // closed once the state is known
 	done  chan struct{} // closed once it has ended
 	died  string        // the moment at which it killed itself; known once done
+	halts chan struct{} // capacity one: it has stopped itself
 }
 
 // newNursery prepares a place for daemons of one instance, which reach the API server
@@ -60,7 +62,7 @@ func (n *nursery) start() {
 	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(n, err)
 	defer log.Close()
-	c := &child{cmd: exec.Command(self), ready: make(chan struct{}), done: make(chan struct{})}
+	c := &child{cmd: exec.Command(self), ready: make(chan struct{}), done: make(chan struct{}), halts: make(chan struct{}, 1)}
 	c.cmd.Env = append(os.Environ(), asChild+"="+string(config), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1")
 	c.cmd.Stderr = log
 	c.in, err = c.cmd.StdinPipe()
@@ -77,6 +79,15 @@ func (n *nursery) start() {
 				close(c.ready)
 			case "dies":
 				c.died = rest
+			case "halts":
+				trigger(c.halts)
+			case "wrote":
+				var code int
+				var uid, version string
+				_, _ = fmt.Sscan(rest, &code, &uid, &version)
+				if n.wrote != nil {
+					n.wrote(code, uid, version)
+				}
 			}
 		}
 		_ = c.cmd.Wait() // how it ended is in its state

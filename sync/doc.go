@@ -57,7 +57,30 @@
 // and removals of the last hour are not counted. Of a tenant that could not be
 // written for several revisions, a restart knows the last that was reached and the newest two, not those between:
 // an object that only these had is then reported as extra, and not removed.
-// There is no leader election: run one replica.
+//
+// Leaders. With a [Lease] several processes run and one writes; see [Replica]. A
+// request that changes something passes a [Fence], which sends it only within the
+// lease, and carries what it was decided from: uid and resourceVersion of the live
+// object, or that there was none. So what a leader still sends that was stopped
+// between the check and the request is refused wherever the next leader, or anybody,
+// has written since. If a leader ends
+//  1. before the state names a revision, nothing of it is written; the next leader
+//     adopts what Git has then, judged from the floor of the state;
+//  2. after, the next leader renders it too, as after a crash;
+//  3. while it holds a request, that arrives at some time: an update or a removal
+//     of an object that the next leader has written is refused; a creation of what
+//     that one has removed is not, and is taken back at once, see [former].
+//
+// A lease that is lost ends the term and not the process: restarting would cost the
+// warm watches just when the API server is in trouble, and a term leaves nothing
+// behind that the next one reads.
+//
+// What remains: a held request passes if the object is still, or again, as it was
+// when it was compared, since the next leader found it right and had no reason to
+// write. It is then drift for that leader, and corrected as such at once. And a
+// creation is told as an extra where no process that runs has seen the object in Git.
+// While standing by, what was corrected is not listed, since only the leader knows
+// what it did.
 //
 // Rejected: an inventory object per tenant (it can be edited, and grows);
 // ownership by label (anyone can write it); a work queue keyed by object (the

@@ -44,6 +44,14 @@ type Engine struct {
 	// at is told each state of each round before it is entered; nil but in tests.
 	at func(tenant, state string)
 
+	// Of a term of a [Replica], immutable: standby, if another process writes; the
+	// grant under which this one does; what left Git before, and since when
+	// differences stand, as earlier terms saw it.
+	standby bool
+	grant   *grant
+	former  *former
+	since   map[string]time.Time
+
 	mu       stdsync.Mutex // guards what follows
 	progress map[string]*progress
 	outcomes map[string]outcome
@@ -57,8 +65,24 @@ func New(c Config) (*Engine, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	e := &Engine{
-		config: c,
+	e := newEngine(c, nil)
+	cluster, err := drift.NewCluster(drift.ClusterConfig{
+		Dynamic: c.Dynamic, Discovery: c.Discovery, Metadata: c.Metadata,
+		Changed: e.changed, Health: func() { trigger(e.healthy) },
+		Metrics: c.DriftMetrics, Log: c.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.cluster, e.writer.cluster = cluster, cluster
+	return e, nil
+}
+
+// newEngine makes an Engine of a complete configuration.
+func newEngine(c Config, cluster *drift.Cluster) *Engine {
+	return &Engine{
+		config: c, cluster: cluster, former: newFormer(),
+		writer: &writer{dynamic: c.Dynamic, manager: c.manager(), cluster: cluster},
 		ledger: drift.NewLedger(c.DriftMetrics),
 		judge:  exposure.New(), planner: order.New(),
 		queue: workqueue.NewTypedRateLimitingQueue(
@@ -75,17 +99,6 @@ func New(c Config) (*Engine, error) {
 		rounds:     map[string][]Round{},
 		fights:     map[string]int{},
 	}
-	cluster, err := drift.NewCluster(drift.ClusterConfig{
-		Dynamic: c.Dynamic, Discovery: c.Discovery, Metadata: c.Metadata,
-		Changed: e.changed, Health: func() { trigger(e.healthy) },
-		Metrics: c.DriftMetrics, Log: c.Log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	e.cluster = cluster
-	e.writer = &writer{dynamic: c.Dynamic, manager: c.manager(), cluster: cluster}
-	return e, nil
 }
 
 // Offer hands over a snapshot; if an older one waits, it is passed over. It
@@ -115,17 +128,30 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-
-	e.events = newEvents(e.config, e.cluster)
-	defer e.events.stop()
 	wg.Go(func() {
 		if err := e.cluster.Run(ctx); err != nil {
 			e.config.Log.Error("watching the cluster ended", "err", err)
 		}
 	})
+	e.term(ctx)
+	return nil
+}
+
+// term works until ctx is done, on a cluster that is being watched.
+func (e *Engine) term(ctx context.Context) {
+	var wg stdsync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	e.events = newEvents(e.config, e.cluster)
+	if e.standby {
+		e.events.mute()
+	}
+	defer e.events.stop()
 	owner := newOwner(e)
 	if !owner.load(ctx) {
-		return nil
+		return
 	}
 	for range e.config.Workers {
 		wg.Go(func() { e.work(ctx) })
@@ -135,7 +161,6 @@ func (e *Engine) Run(ctx context.Context) error {
 		wg.Go(func() { e.audit(ctx) })
 	}
 	owner.run(ctx)
-	return nil
 }
 
 // changed makes the tenant of a namespace due.

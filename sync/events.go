@@ -2,11 +2,14 @@ package sync
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
@@ -55,7 +58,7 @@ func newEvents(c Config, cluster *drift.Cluster) *events {
 	if c.Mode == Observe {
 		return e
 	}
-	sink := &typedcorev1.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")}
+	sink := ownSink{&typedcorev1.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")}}
 	recorder := func(sink record.EventSink) record.EventRecorder {
 		b := record.NewBroadcaster(record.WithContext(ctx))
 		b.StartRecordingToSink(sink)
@@ -64,6 +67,47 @@ func newEvents(c Config, cluster *drift.Cluster) *events {
 	e.urgent = recorder(sink)
 	e.calm = recorder(&calmSink{EventSink: sink, stopped: ctx.Done(), limit: flowcontrol.NewTokenBucketRateLimiter(calmRate, calmBurst)})
 	return e
+}
+
+// mute makes it write nothing.
+func (e *events) mute() { e.urgent, e.calm = nil, nil }
+
+// ownSink counts an Event up only as it was last seen, and gives up what is not
+// to be written any more.
+type ownSink struct{ record.EventSink }
+
+// Create implements record.EventSink.
+func (s ownSink) Create(event *corev1.Event) (*corev1.Event, error) {
+	answer, err := s.EventSink.Create(event)
+	return answer, final(err)
+}
+
+// Patch implements record.EventSink.
+func (s ownSink) Patch(event *corev1.Event, patch []byte) (*corev1.Event, error) {
+	var body map[string]any
+	if err := json.Unmarshal(patch, &body); err != nil {
+		return nil, err
+	}
+	meta, _ := body["metadata"].(map[string]any)
+	if meta == nil {
+		meta = map[string]any{}
+	}
+	meta["resourceVersion"] = event.ResourceVersion
+	body["metadata"] = meta
+	patch, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.EventSink.Patch(event, patch)
+	return answer, final(err)
+}
+
+// final makes an answer of the fence one after which the recorder does not try again.
+func final(err error) error {
+	if errors.Is(err, errNotLeader) {
+		return apierrors.NewForbidden(corev1.Resource("events"), "", err)
+	}
+	return err
 }
 
 // calmSink makes new Events at a bounded rate.
@@ -143,6 +187,9 @@ func clip(message string) string {
 
 // detected tells about a difference that is new.
 func (e *Engine) detected(d *drift.Entry) {
+	if e.standby { // the leader tells
+		return
+	}
 	reason, message := reasonDriftDetected, string(d.Type)+": "+d.ID.String()
 	if d.Type == drift.Extra {
 		reason, message = reasonExtraPolicy, "not in Git: "+d.ID.String()

@@ -144,7 +144,7 @@ func (o *owner) begin(ctx context.Context, next *world, counted removal, touched
 	if next.pruneHeld == "" {
 		o.removed = o.removed.with(time.Now(), counted, o.engine.config.MaxPrune)
 	}
-	if o.engine.config.Mode == Observe || len(touched) == 0 {
+	if o.engine.silent() || len(touched) == 0 {
 		return nil
 	}
 	st, commit := o.state, next.revision

@@ -153,7 +153,7 @@ func files(parts ...map[string]string) map[string]string {
 
 // kustomizer is the real renderer; a file named refused makes it refuse a tree.
 type kustomizer struct {
-	engine   *Engine
+	owner    func(string) (string, bool)
 	renderer *kustomize.Renderer
 	tiers    []string // that tenants may use; nil means default
 }
@@ -164,7 +164,7 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 		return nil, errors.New("the tree is refused")
 	}
 	if k.renderer == nil {
-		renderer, err := kustomize.New(kustomize.Config{Owner: k.engine.Owner, NamespaceLabels: []string{"*"}, TenantMay: tenantMay(), TenantTiers: k.tiers})
+		renderer, err := kustomize.New(kustomize.Config{Owner: k.owner, NamespaceLabels: []string{"*"}, TenantMay: tenantMay(), TenantTiers: k.tiers})
 		if err != nil {
 			return nil, err
 		}
@@ -238,7 +238,7 @@ func prepareDaemon(b *bench, repo *repository, change func(*Config)) *daemon {
 	}
 	e, err := New(c)
 	require.NoError(b, err)
-	renderer.engine = e
+	renderer.owner = e.Owner
 	return &daemon{bench: b, Engine: e, repo: repo}
 }
 

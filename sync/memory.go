@@ -53,7 +53,7 @@ func (o *owner) remember(st *state) {
 		o.removed = *st.Removed
 	}
 	o.engine.known.Store(st)
-	o.engine.ledger.Restore(st.Since)
+	o.engine.ledger.Restore(earliest(st.Since, o.engine.since))
 }
 
 // forgetOthers drops what an earlier process left of tenants that are gone since.

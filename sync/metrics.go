@@ -43,6 +43,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
+// restart forgets what an earlier term said of tenants.
+func (m *Metrics) restart() {
+	m.lastSuccess.Reset()
+	m.lastSuccess.WithLabelValues("")
+}
+
 // countHeld sets how many tenants are held back, by reason.
 func (m *Metrics) countHeld(w *world) {
 	refused := 0

@@ -53,7 +53,7 @@ func newOwner(e *Engine) *owner {
 	c := e.config
 	return &owner{
 		engine:    e,
-		store:     &stateStore{kube: c.Kube, namespace: c.Namespace, instance: c.Instance, manager: c.manager()},
+		store:     &stateStore{kube: c.Kube, namespace: c.Namespace, instance: c.Instance, manager: c.manager(), grant: e.grant},
 		previous:  &world{targets: map[string]*target{}},
 		base:      map[string]*target{},
 		remaining: map[string]bool{},
@@ -146,6 +146,9 @@ func stoppedTimer() *time.Timer {
 func (o *owner) leave(ctx context.Context) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
+	if o.engine.silent() || o.engine.grant.over() {
+		return
+	}
 	o.settle(grace)
 	o.noted(grace)
 }

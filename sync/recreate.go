@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,7 +38,7 @@ func (w *writer) recreate(ctx context.Context, want *drift.Wanted, live *drift.O
 		if err := w.nobodysElse(hold); err != nil {
 			return failed, err
 		}
-		answer, err := w.once(ctx, hold, "")
+		answer, err := w.once(ctx, hold, w.cluster.Get(hold.ID))
 		if err != nil {
 			return failed, fmt.Errorf("applying a copy to stand in while it is recreated: %w", err)
 		}
@@ -47,7 +48,7 @@ func (w *writer) recreate(ctx context.Context, want *drift.Wanted, live *drift.O
 	if err := w.erase(ctx, live); err != nil {
 		return failed, fmt.Errorf("deleting it to recreate it: %w", err)
 	}
-	answer, err := w.once(ctx, want, "")
+	answer, err := w.once(ctx, want, nil)
 	if err != nil {
 		return failed, err
 	}
@@ -76,12 +77,26 @@ func (w *writer) nobodysElse(hold *drift.Wanted) error {
 
 // erase deletes an object whatever finalizers it has.
 func (w *writer) erase(ctx context.Context, live *drift.Observed) error {
-	uid := live.GetUID()
-	err := w.resource(live.ID).Delete(ctx, live.ID.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
+	var err error
+	for range writeTries {
+		uid, version := live.GetUID(), live.GetResourceVersion()
+		err = w.resource(live.ID).Delete(ctx, live.ID.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
+		if err == nil || apierrors.IsNotFound(err) {
+			return w.release(ctx, live)
+		}
+		if !apierrors.IsConflict(err) || ctx.Err() != nil {
+			break
+		}
+		now, unknown := w.current(ctx, live.ID)
+		if unknown != nil {
+			return errors.Join(err, unknown)
+		}
+		if now == nil || now.GetUID() != uid {
+			break // gone, or another one: the next round looks at it anew
+		}
+		live = now
 	}
-	return w.release(ctx, live)
+	return err
 }
 
 // release takes the finalizers off an object that was deleted, and notes that it
@@ -93,7 +108,7 @@ func (w *writer) release(ctx context.Context, live *drift.Observed) error {
 			return err
 		}
 		_, err = w.resource(live.ID).Patch(ctx, live.ID.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: w.manager})
-		if err != nil && !apierrors.IsNotFound(err) && !isOtherUID(err) {
+		if err != nil && !apierrors.IsNotFound(err) && !isOtherObject(err) {
 			return fmt.Errorf("removing its finalizers: %w", err)
 		}
 	}

@@ -159,6 +159,10 @@ func (r *round) look(context.Context) (done bool, err error) {
 // compareAll finds the differences.
 func (r *round) compareAll(context.Context) (done bool, err error) {
 	r.mend, r.extra, err = r.compare()
+	if err == nil && r.engine.standby {
+		r.standBy()
+		return true, nil
+	}
 	if err != nil || r.mode() != Observe {
 		return false, err
 	}
@@ -169,6 +173,7 @@ func (r *round) compareAll(context.Context) (done bool, err error) {
 
 // tell judges and tells drift, and gathers what is to be done about it and about what is new in Git.
 func (r *round) tell(context.Context) (done bool, err error) {
+	r.progress.reclaim(r.engine.former, r.target, r.extra, r.engine.config.manager())
 	var leave []drift.Difference
 	leave, r.foreign = leaving(r.target, r.progress, r.extra)
 	leave, kept := r.world.prunable(r.target, leave)
@@ -211,6 +216,7 @@ func (r *round) settle(context.Context) (done bool, err error) {
 	case r.out.left:
 		r.progress.settled, r.progress.revision = r.target, r.target.revision
 	case r.first || r.going > 0:
+		r.engine.former.keep(r.target, r.progress)
 		r.progress.reach(r.target, r.foreign)
 	}
 	if done := r.progress.written; r.first && done > 0 {

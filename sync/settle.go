@@ -69,7 +69,7 @@ func (o *owner) finish(ctx context.Context) {
 
 // save writes what must survive.
 func (o *owner) save(ctx context.Context) {
-	if o.engine.config.Mode == Observe {
+	if o.engine.silent() {
 		o.saved = true
 		return
 	}
@@ -84,7 +84,7 @@ func (o *owner) save(ctx context.Context) {
 // keep writes a state, if it differs from what was last written, and answers
 // whether it is written; if not, the caller tries again.
 func (o *owner) keep(ctx context.Context, st state) bool {
-	if o.engine.config.Mode == Observe {
+	if o.engine.silent() {
 		return true
 	}
 	if err := o.store.save(ctx, st); err != nil {

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -80,8 +81,11 @@ type stateStore struct {
 	namespace string
 	instance  string
 	manager   string
+	grant     *grant // nil without a lease
 
 	saved state
+	// texts are what the key may hold: as it was read, and as we wrote it or tried to.
+	texts map[string]bool
 	known *corev1.ConfigMap // as last read or written; nil: not known
 }
 
@@ -98,6 +102,7 @@ func (s *stateStore) load(ctx context.Context) (state, error) {
 		return state{}, fmt.Errorf("reading ConfigMap %s/%s: %w", s.namespace, StateName, err)
 	}
 	var st state
+	s.expect(cm.Data[s.key()])
 	if text := cm.Data[s.key()]; text != "" {
 		if err := json.Unmarshal([]byte(text), &st); err != nil {
 			return state{}, fmt.Errorf("reading ConfigMap %s/%s: key %s is not what Ringfence wrote: %w (hint: mend it, or delete the key; what left Git since is then not removed)",
@@ -106,6 +111,18 @@ func (s *stateStore) load(ctx context.Context) (state, error) {
 	}
 	s.saved, s.known = st, cm
 	return st, nil
+}
+
+// errOverruled says that another process has written the state since this one has
+// read it. This one's term is over: whoever leads next reads it anew.
+var errOverruled = errors.New("another process has written the state")
+
+// expect notes what the key may hold.
+func (s *stateStore) expect(text string) {
+	if s.texts == nil {
+		s.texts = map[string]bool{}
+	}
+	s.texts[text] = true
 }
 
 // save writes the state if it differs from what was last read or written: one
@@ -123,8 +140,12 @@ func (s *stateStore) save(ctx context.Context, st state) error {
 	}
 	for range writeTries {
 		if err = s.put(ctx, string(text)); err == nil {
-			s.saved = st
+			s.saved, s.texts = st, map[string]bool{string(text): true}
 			return nil
+		}
+		if errors.Is(err, errOverruled) {
+			s.grant.end()
+			break
 		}
 		s.known = nil
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
@@ -163,8 +184,12 @@ func (s *stateStore) put(ctx context.Context, text string) error {
 		if err != nil {
 			return err
 		}
+		if held := known.Data[s.key()]; s.grant != nil && held != "" && !s.texts[held] {
+			return errOverruled
+		}
 		s.known = known
 	}
+	s.expect(text)
 	cm := s.known.DeepCopy()
 	if cm.Data == nil {
 		cm.Data = map[string]string{}
@@ -183,6 +208,7 @@ func (s *stateStore) create(ctx context.Context, text string) error {
 		ObjectMeta: metav1.ObjectMeta{Name: StateName, Namespace: s.namespace},
 		Data:       map[string]string{s.key(): text},
 	}
+	s.expect(text)
 	maps := s.kube.CoreV1().ConfigMaps(s.namespace)
 	known, err := maps.Create(ctx, cm, metav1.CreateOptions{FieldManager: s.manager})
 	if apierrors.IsNotFound(err) {

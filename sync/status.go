@@ -63,6 +63,8 @@ type Tenant struct {
 type Status struct {
 	// Ready: a revision was rendered and the watches are synced.
 	Ready bool
+	// Leader: this process is the one that writes.
+	Leader bool
 	// Revision is the newest commit that was rendered; "" before the first.
 	Revision string
 	// Waiting says what is waited for; "" if nothing.
@@ -145,7 +147,7 @@ func (e *Engine) wait(what string) { e.waiting.Store(&what) }
 
 // Status returns what is known as a whole.
 func (e *Engine) Status() Status {
-	s := Status{Tenants: map[State]int{}, Blind: e.cluster.Blind()}
+	s := Status{Leader: !e.standby, Tenants: map[State]int{}, Blind: e.cluster.Blind()}
 	for _, state := range States() {
 		s.Tenants[state] = 0
 	}

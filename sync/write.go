@@ -34,8 +34,10 @@ const (
 // writer is the one way in which Ringfence writes guarded objects and
 // Namespaces:
 //
-//  1. Server-side apply with force under our field manager, with the live
-//     object's uid as precondition. Every field of the render is then ours.
+//  1. Server-side apply with force under our field manager, with the uid and the
+//     resourceVersion of the live object that it was compared with as
+//     precondition, or on condition that there is none (see [createOnly]). Every
+//     field of the render is then ours.
 //  2. The answer is compared with the render. What differs was added by others,
 //     since no apply removes what it never owned.
 //  3. If anything differs: one PUT of exactly the render, with the answer's
@@ -60,17 +62,16 @@ var errGoing = errors.New("it is being deleted, and hangs on finalizers")
 // apply writes one object; live is what is known to be there, or nil.
 func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Observed) (action, error) {
 	done := created
-	var uid types.UID
 	if live != nil {
-		done, uid = updated, live.GetUID()
-	}
-	if live != nil && live.GetDeletionTimestamp() != nil && want.ID.Kind != kinds.Namespace {
-		return w.recreate(ctx, want, live)
+		done = updated
 	}
 	var err error
 	for range writeTries {
+		if live != nil && live.GetDeletionTimestamp() != nil && want.ID.Kind != kinds.Namespace {
+			return w.recreate(ctx, want, live)
+		}
 		var answer *unstructured.Unstructured
-		answer, err = w.once(ctx, want, uid)
+		answer, err = w.once(ctx, want, live)
 		if err == nil {
 			w.cluster.Wrote(want.ID.Kind, answer)
 			return done, nil
@@ -85,23 +86,48 @@ func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Obse
 			break
 		}
 		var unknown error
-		if uid, unknown = w.current(ctx, want.ID); unknown != nil {
+		if live, unknown = w.current(ctx, want.ID); unknown != nil {
 			err = errors.Join(err, unknown)
 			break
+		}
+		if equal(want, live) {
+			return done, nil // whoever wrote it wants the same
 		}
 	}
 	return failed, err
 }
 
+// equal says whether an object stands as it is wanted.
+func equal(want *drift.Wanted, live *drift.Observed) bool {
+	if live == nil || live.GetDeletionTimestamp() != nil {
+		return false
+	}
+	fields, err := want.Fields(live)
+	return err == nil && len(fields) == 0
+}
+
+// createOnly makes an apply one that only creates. The API server drops a deletion
+// grace period from an object that it creates, and refuses one on an object that
+// exists, where it is immutable (apimachinery's ValidateObjectMetaUpdate, apiserver's
+// rest.BeforeCreate). An apply has no other way to say so: with a resourceVersion or
+// a uid it never creates.
+func createOnly(u *unstructured.Unstructured) {
+	var none int64
+	u.SetDeletionGracePeriodSeconds(&none)
+}
+
 // once is one try of the three steps above.
-func (w *writer) once(ctx context.Context, want *drift.Wanted, uid types.UID) (*unstructured.Unstructured, error) {
+func (w *writer) once(ctx context.Context, want *drift.Wanted, live *drift.Observed) (*unstructured.Unstructured, error) {
 	u := want.DeepCopy()
 	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
 	if !want.ID.Kind.Namespaced {
 		u.SetNamespace("")
 	}
-	if uid != "" {
-		u.SetUID(uid)
+	if live != nil {
+		u.SetUID(live.GetUID())
+		u.SetResourceVersion(live.GetResourceVersion())
+	} else {
+		createOnly(u)
 	}
 	body, err := json.Marshal(u)
 	if err != nil {
@@ -110,7 +136,7 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, uid types.UID) (*
 	force := true
 	answer, err := w.resource(want.ID).Patch(ctx, want.ID.Name, types.ApplyPatchType, body,
 		metav1.PatchOptions{FieldManager: w.manager, Force: &force, FieldValidation: metav1.FieldValidationStrict})
-	if isOtherUID(err) { // deleted and made anew since
+	if isOtherObject(err) { // made since, or deleted and made anew
 		return nil, apierrors.NewConflict(want.ID.Kind.GVR().GroupResource(), want.ID.Name, err)
 	}
 	if err != nil {
@@ -142,15 +168,17 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, uid types.UID) (*
 	return answer, nil
 }
 
-// isOtherUID says whether an apply was refused because the object that is there
-// is not the one that was meant. It is no conflict to the API server: a uid
-// cannot be changed, which makes the request invalid.
-func isOtherUID(err error) bool {
+// isOtherObject says whether an apply was refused because the object that is there
+// is not the one that was meant, or none was. It is no conflict to the API server:
+// neither a uid nor a grace period can be changed, which makes the request invalid.
+func isOtherObject(err error) bool {
 	var status apierrors.APIStatus
 	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
 		return false
 	}
-	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
+		return c.Field == "metadata.uid" || c.Field == "metadata.deletionGracePeriodSeconds"
+	})
 }
 
 // exactly returns the render as a replacement of the live object: its identity,
@@ -207,17 +235,17 @@ func (w *writer) remove(ctx context.Context, live *drift.Observed) error {
 }
 
 // current finds out what is there now, after a write was refused for a
-// precondition: the uid for the next try, "" if the object is gone.
-func (w *writer) current(ctx context.Context, id drift.ID) (types.UID, error) {
+// precondition: what the next try is to be compared with; nil if the object is gone.
+func (w *writer) current(ctx context.Context, id drift.ID) (*drift.Observed, error) {
 	live, err := w.resource(id).Get(ctx, id.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return "", nil
+		return nil, nil
 	case err != nil:
-		return "", err
+		return nil, err
 	}
 	w.cluster.Wrote(id.Kind, live)
-	return live.GetUID(), nil
+	return &drift.Observed{Unstructured: live, ID: id}, nil
 }
 
 func (w *writer) resource(id drift.ID) dynamic.ResourceInterface {

@@ -142,7 +142,7 @@ http: {listen: %q}
 	group.Go(func() error {
 		err := app.Run(ctx, app.Config{
 			Daemon: daemon, REST: plane.REST(), Build: webBuild(), Log: d.logger(),
-			Started: func(address string, engine *sync.Engine) {
+			Started: func(address string, engine *sync.Replica) {
 				group.Go(func() error { return d.greet(ctx, url, address, engine) })
 			},
 		})
@@ -163,7 +163,7 @@ func (d *demo) logger() *slog.Logger {
 }
 
 // greet waits until every tenant is synced and prints what to try next.
-func (d *demo) greet(ctx context.Context, url, address string, engine *sync.Engine) error {
+func (d *demo) greet(ctx context.Context, url, address string, engine *sync.Replica) error {
 	for {
 		s := engine.Status()
 		if n := s.Tenants[sync.Synced]; s.Ready && n > 0 && n == total(s.Tenants) {

@@ -44,7 +44,7 @@ func scale(n int) int {
 // running is a daemon in this process, on a repository that can be pushed to.
 type running struct {
 	tb      testing.TB
-	engine  *sync.Engine
+	engine  *sync.Replica
 	address string
 	clone   string
 	tenants int
@@ -72,7 +72,7 @@ func startRunning(tb testing.TB, plane *controlplane.ControlPlane, tenants, allo
 	go func() {
 		ended <- app.Run(ctx, app.Config{
 			Daemon: daemon, REST: plane.REST(), Log: slog.New(slog.DiscardHandler),
-			Started: func(address string, engine *sync.Engine) {
+			Started: func(address string, engine *sync.Replica) {
 				r.address, r.engine = address, engine
 				close(started)
 			},

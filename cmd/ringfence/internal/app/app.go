@@ -39,7 +39,7 @@ type Config struct {
 	Log *slog.Logger
 	// Started, if set, is called once everything runs, with the address that the
 	// page listens on and the engine.
-	Started func(address string, engine *sync.Engine)
+	Started func(address string, engine *sync.Replica)
 }
 
 // Run runs the daemon until ctx is done. It returns an error only for what a
@@ -64,7 +64,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	registerSummary(registry, c, engine)
 	handler := web.New(web.Config{
-		Instance: c.Daemon.Instance, Build: c.Build, Engine: engine, Source: sourceView{source, poller}, Gatherer: registry,
+		Instance: c.Daemon.Instance, Build: c.Build, Engine: engine, Source: sourceView{source, poller}, Gatherer: ofLeader(registry, engine.Leads),
 		Metrics: c.Daemon.HTTP.MetricsListen == "",
 	})
 	servers, err := listen(c.Daemon.HTTP, handler)
@@ -109,12 +109,19 @@ func newSource(c Config, reg prometheus.Registerer) (*sources.Repository, error)
 	return sources.New(sc)
 }
 
-func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) (*sync.Engine, error) {
+func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) (*sync.Replica, error) {
 	rc := rest.CopyConfig(c.REST)
 	rc.QPS = float32(c.Daemon.Sync.QPS)
 	rc.Burst = max(10, int(rc.QPS)*2)
 	rc.UserAgent = "ringfence/" + c.Build.Version
 	rc.Wrap(newRequestCounter(reg).wrap)
+	lease, err := newLease(c, rc, source)
+	if err != nil {
+		return nil, err
+	}
+	if lease != nil {
+		rc.Wrap(lease.Fence.Wrap)
+	}
 	dyn, err := dynamic.NewForConfig(rc)
 	if err != nil {
 		return nil, fmt.Errorf("reaching the API server: %w", err)
@@ -132,7 +139,7 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 		return nil, fmt.Errorf("reaching the API server: %w", err)
 	}
 	r := &renderer{daemon: c.Daemon, metrics: kustomize.NewMetrics(reg), log: c.Log}
-	engine, err := sync.New(sync.Config{
+	engine, err := sync.NewReplica(sync.Config{
 		Dynamic: dyn, Discovery: disc, Metadata: meta, Kube: kube,
 		Renderer: r, Source: source,
 		Instance: c.Daemon.Instance, Namespace: c.Daemon.LeaderElection.Namespace,
@@ -141,7 +148,7 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 		Audit: c.Daemon.Drift.Audit, BreakGlass: c.Daemon.Drift.BreakGlass.MaxDuration,
 		Metrics: sync.NewMetrics(reg), DriftMetrics: drift.NewMetrics(reg),
 		Log: c.Log,
-	})
+	}, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +163,19 @@ func freezes(windows []config.Freeze) []sync.Freeze {
 		out[i] = sync.Freeze{Start: w.Start.Schedule, Duration: w.Duration, Zone: w.Location()}
 	}
 	return out
+}
+
+// newLease returns how the replicas choose the one that writes; nil if there are
+// no others, or nothing is written anyway.
+func newLease(c Config, rc *rest.Config, source *sources.Repository) (*sync.Lease, error) {
+	if !c.Daemon.LeaderElection.Enabled || mode(c.Daemon) == sync.Observe {
+		return nil, nil
+	}
+	kube, err := kubernetes.NewForConfig(rc)
+	if err != nil {
+		return nil, fmt.Errorf("reaching the API server: %w", err)
+	}
+	return &sync.Lease{Kube: kube, Fence: sync.NewFence(), Poll: source.Poll}, nil
 }
 
 func mode(d *config.Daemon) sync.Mode {

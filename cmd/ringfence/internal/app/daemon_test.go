@@ -56,7 +56,7 @@ func daemon(t *testing.T, c Config) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	started, ended := make(chan string, 1), make(chan error, 1)
-	c.Started = func(address string, engine *sync.Engine) {
+	c.Started = func(address string, engine *sync.Replica) {
 		assert.NotNil(t, engine)
 		started <- address
 	}

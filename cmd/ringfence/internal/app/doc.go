@@ -9,7 +9,7 @@
 // ends because Git or the API server are away: [Run] fails only for what a person
 // must mend first.
 //
-// Limitations: one daemon, one cluster, one repository; it is always the leader.
+// Limitations: one daemon, one cluster, one repository.
 //
 // Rejected: a dependency-injection framework; the graph is a page long.
 package app

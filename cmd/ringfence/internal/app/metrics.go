@@ -3,10 +3,12 @@ package app
 import (
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/ringfence/ringfence/sync"
 )
@@ -67,25 +69,44 @@ func verb(r *http.Request) string {
 
 // registerSummary registers the families that are read from the engine at each
 // scrape, and the constant ones.
-func registerSummary(reg prometheus.Registerer, c Config, engine *sync.Engine) {
+func registerSummary(reg prometheus.Registerer, c Config, engine *sync.Replica) {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "ringfence_build_info", Help: "1, with the build in its labels.",
 	}, []string{"version", "revision", "goversion", "instance"})
 	build.WithLabelValues(c.Build.Version, c.Build.Revision, runtime.Version(), c.Daemon.Instance).Set(1)
-	leader := prometheus.NewGauge(prometheus.GaugeOpts{
+	leader := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "ringfence_leader", Help: "1 if this process is the one that writes.",
+	}, func() float64 {
+		if engine.Leads() {
+			return 1
+		}
+		return 0
 	})
-	leader.Set(1)
 	unfenced := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "ringfence_unfenced_namespaces", Help: "Namespaces that layout.expect names and no overlay fences.",
 	}, func() float64 { return float64(len(engine.Unfenced())) })
 	reg.MustRegister(build, leader, unfenced, tenantStates{engine})
 }
 
+// ofLeader leaves out what only the leader exports while this process stands by.
+func ofLeader(all prometheus.Gatherer, leads func() bool) prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := all.Gather()
+		if leads() {
+			return families, err
+		}
+		return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool {
+			return slices.ContainsFunc([]string{"ringfence_sync_", "ringfence_drift_", "ringfence_exposure_"}, func(prefix string) bool {
+				return strings.HasPrefix(f.GetName(), prefix)
+			})
+		}), err
+	})
+}
+
 var tenantsDesc = prometheus.NewDesc("ringfence_tenants", "Tenants by state.", []string{"state"}, nil)
 
 // tenantStates counts tenants by state.
-type tenantStates struct{ engine *sync.Engine }
+type tenantStates struct{ engine *sync.Replica }
 
 // Describe implements prometheus.Collector.
 func (t tenantStates) Describe(out chan<- *prometheus.Desc) { out <- tenantsDesc }

@@ -14,7 +14,35 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/sources"
+	"github.com/ringfence/ringfence/sync"
 )
+
+// While it stands by, a process exports nothing of what the leader does.
+func TestFamiliesOfTheLeader(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	sync.NewMetrics(registry)
+	drift.NewMetrics(registry)
+	sources.NewMetrics(registry)
+	leads := true
+	names := func() (names []string) {
+		all, err := ofLeader(registry, func() bool { return leads }).Gather()
+		require.NoError(t, err)
+		for _, f := range all {
+			names = append(names, f.GetName())
+		}
+		return names
+	}
+	assert.Subset(t, names(), []string{"ringfence_sync_seconds", "ringfence_drift_objects", "ringfence_exposure_connections", "ringfence_watch_synced"})
+	leads = false
+	rest := names()
+	assert.Subset(t, rest, []string{"ringfence_watch_synced", "ringfence_audit_disagreements_total", "ringfence_source_polls_total"})
+	for _, name := range rest {
+		assert.NotRegexp(t, "^ringfence_(sync|drift|exposure)_", name)
+	}
+}
 
 func TestVerb(t *testing.T) {
 	const api = "/apis/networking.k8s.io/v1/networkpolicies"

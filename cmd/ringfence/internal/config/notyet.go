@@ -16,7 +16,6 @@ var later = []struct{ key, feature string }{
 	{"lint.disable", "lint"},
 	{"lint.severity", "lint"},
 	{"source.verify.mode", "signature verification"},
-	{"leaderElection.enabled", "leader election"},
 	{"http.hookListen", "push hooks"},
 	{"http.hookSecretFile", "push hooks"},
 	{"http.auth", "authentication of API requests"},

@@ -262,7 +262,6 @@ http: {hookListen: ":9", hookSecretFile: s, auth: kubernetes}
 layout: {allowedKinds: [{kind: Role, scope: Namespaced}]}
 `,
 			`c.yaml:3:45: source.verify.mode: this version of Ringfence does not have signature verification yet: only none is accepted (leave the key out)
-c.yaml:4:27: leaderElection.enabled: this version of Ringfence does not have leader election yet: only false is accepted (leave the key out)
 c.yaml:5:20: http.hookListen: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
 c.yaml:5:42: http.hookSecretFile: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
 c.yaml:5:51: http.auth: this version of Ringfence does not have authentication of API requests yet: only none is accepted (leave the key out)

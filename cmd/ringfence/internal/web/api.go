@@ -13,7 +13,7 @@ import (
 func (h *Handler) status() api.Status {
 	s := h.config.Engine.Status()
 	return api.Status{
-		Instance: h.config.Instance, Leader: true, Ready: s.Ready, Revision: s.Revision,
+		Instance: h.config.Instance, Leader: s.Leader, Ready: s.Ready, Revision: s.Revision,
 		Waiting: s.Waiting, PruneHeld: s.PruneHeld, Held: heldOf(s.Held),
 		Source: h.source(), Tenants: s.Tenants, Refused: errorsOf(s.Refused), Blind: listed(s.Blind),
 	}

@@ -86,7 +86,7 @@ func TestAnswersAtTheStart(t *testing.T) {
 	h := handler(t, &engine{status: sync.Status{Tenants: map[sync.State]int{}}}, &source{})
 	for path, want := range map[string]string{
 		"/api/v1/status": `{
-			"instance": "default", "leader": true, "ready": false, "revision": "", "waiting": "", "pruneHeld": "", "held": [],
+			"instance": "default", "leader": false, "ready": false, "revision": "", "waiting": "", "pruneHeld": "", "held": [],
 			"source": {"url": "https://git.example.com/policies.git", "ref": "", "revision": "", "checked": null, "refused": null, "error": ""},
 			"tenants": {}, "refused": [], "blind": [], "enforcer": null
 		}`,

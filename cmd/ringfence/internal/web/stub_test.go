@@ -95,7 +95,7 @@ func busy() *engine {
 	}
 	return &engine{
 		status: sync.Status{
-			Ready: true, Revision: commit, PruneHeld: "21 objects would go, and sync.maxPrune.objects is 20",
+			Ready: true, Leader: true, Revision: commit, PruneHeld: "21 objects would go, and sync.maxPrune.objects is 20",
 			Held: []sync.Held{
 				{Reason: sync.HeldByFreeze, Revision: commit, Until: at("10:00:00+02:00"), Tenants: []string{"", "caas-acme"}, Message: "it waits"},
 				{Reason: sync.HeldByPrune, Revision: commit, Objects: []string{"Tier.projectcalico.org shadow"}, Message: "21 objects would go"},
