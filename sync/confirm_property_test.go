@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -18,10 +19,11 @@ import (
 type said struct {
 	Source
 	trailers []sources.Trailer
+	err      error
 }
 
 func (s *said) Trailers(context.Context, string, string, string) ([]sources.Trailer, error) {
-	return s.trailers, nil
+	return s.trailers, s.err
 }
 
 // Whatever revisions come, and whatever their commits confirm, over restarts too: a tenant is quarantined only if that is within
@@ -129,4 +131,31 @@ func TestNoTenantIsLostUnconfirmed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A history that cannot be read confirms nothing, says so, and is read again; what was confirmed before stays so.
+func TestHistoryThatCannotBeRead(t *testing.T) {
+	o := adopted(t, PruneLimit{Objects: -1}, rendering(rendered(t, "a", "deny-all*"), rendered(t, "b", "deny-all*"), rendered(t, "c", "deny-all*")))
+	source := &said{err: errors.New("the store is away")}
+	o.engine.config.Source = source
+	next := func(revision string, tenants ...*kustomize.Tenant) *world {
+		w, counted := o.next(t.Context(), revision, rendering(tenants...))
+		require.NoError(t, o.begin(t.Context(), w, counted, nil))
+		o.previous = w
+		return w
+	}
+	held := next(hash("1"), rendered(t, "c", "deny-all*"))
+	assert.NotContains(t, held.pruneHeld, "cannot be seen", "nothing was held before, so nothing can be confirmed")
+	source.trailers = []sources.Trailer{{Commit: hash("2"), Value: hash("1")}}
+	unread := next(hash("2"), rendered(t, "c", "deny-all*"))
+	assert.Contains(t, unread.pruneHeld, "; whether a commit confirms it cannot be seen now and is looked at again: the store is away")
+	assert.True(t, unread.targets["a"].quarantined.IsZero())
+	source.err = nil
+	read := next(hash("2"), rendered(t, "c", "deny-all*"))
+	assert.Empty(t, read.pruneHeld)
+	assert.False(t, read.targets["a"].quarantined.IsZero())
+	source.err = errors.New("the store is away")
+	again := next(hash("2"), rendered(t, "c", "deny-all*"))
+	assert.False(t, again.targets["a"].quarantined.IsZero())
+	assert.False(t, again.targets["b"].quarantined.IsZero())
 }

@@ -243,7 +243,7 @@ func (o *owner) renderAt(ctx context.Context, commit string) (*Rendered, error) 
 	}
 	r, err := o.engine.config.Renderer.Render(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("rendering the applied revision %s: %w", short(commit), err)
+		return nil, fmt.Errorf("rendering the applied revision %s, which says what may have to be removed: %w (hint: what the daemon's own file pins must fit that revision too)", short(commit), err)
 	}
 	return r, nil
 }
