@@ -89,7 +89,7 @@ func (r *round) find() error {
 	r.refresh()
 	r.order, r.out.beyond, r.taken = &order.Order{}, nil, map[int]bool{}
 	if !slices.ContainsFunc(r.steps, func(s step) bool { return !s.done }) {
-		return nil
+		return r.suspendedBeyond()
 	}
 	if one, ok := r.single(); ok {
 		r.order.Steps = []order.Step{{Change: one, Phase: order.Closing}}
@@ -108,6 +108,32 @@ func (r *round) find() error {
 	}
 	r.out.beyond = found.Beyond
 	return nil
+}
+
+// suspendedBeyond finds out what a tenant whose new revision is held back still lets through, and that revision does not:
+// openings of others that meet it wait.
+func (r *round) suspendedBeyond() error {
+	held, name := r.target.held, r.target.name
+	if held == nil || r.world.barrier.alone(name) {
+		return nil
+	}
+	found, err := drift.Compare(held.wanted, r.engine.cluster.In(name), func(o *drift.Observed) bool { return !r.target.holds(o.ID) })
+	if err != nil {
+		return err
+	}
+	s := r.scene()
+	s.Wanted = held.wanted
+	q := order.Question{Namespace: name, Scenes: []*exposure.Scene{s}}
+	for _, d := range found {
+		if d.ID.Kind != kinds.Namespace {
+			q.Changes = append(q.Changes, order.Change{Difference: d, Held: true})
+		}
+	}
+	o, err := r.engine.planner.Find(r.engine.judge, q)
+	if err == nil {
+		r.out.beyond = o.Beyond
+	}
+	return err
 }
 
 // single returns the one step that there is, if it undoes drift and nothing is held beside it: one object is replaced at

@@ -344,6 +344,7 @@ func (o *owner) touched(next *world) map[string]bool {
 	for name, t := range next.targets {
 		switch {
 		case !t.sameObjects(o.base[name]), o.remaining[name],
+			t.held != nil && !t.sameObjects(t.held), // its closings are held back, which others must know of
 			o.previous.targets[name] != nil && (!t.sameObjects(o.previous.targets[name]) || t.own != o.previous.targets[name].own),
 			!next.prunesAs(o.previous):
 			out[name] = true

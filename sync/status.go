@@ -49,8 +49,6 @@ type Tenant struct {
 	Drift int
 	// Problems say why the tenant failed.
 	Problems []kustomize.Problem
-	// Waiting says what its openings wait for; "" if they do not.
-	Waiting string
 	// Until is when the state ends by itself; zero if it does not.
 	Until time.Time
 	// Reason says in one line why it is in its state, where Problems do not; "" if there is nothing to say.
@@ -186,6 +184,9 @@ func (e *Engine) Tenants() []Tenant {
 			one.Until = frozenUntil(e.config.Freeze, now) // its suspension has ended in a freeze
 		}
 		one.Reason = reason(&one, t, e.cluster.Namespace(name), e.frozen.Load())
+		if r := e.reports[name]; one.Reason == "" && one.State == Pending && r.target == t {
+			one.Reason = r.waiting
+		}
 		one.Rounds = slices.Clone(e.rounds[name])
 		slices.Reverse(one.Rounds)
 		out = append(out, one)
@@ -199,9 +200,6 @@ func tenant(w *world, t *target, r report, standing int, blind bool) Tenant {
 	out := Tenant{
 		Name: t.name, Overlay: t.overlay, Wanted: w.revision, Applied: r.applied,
 		Objects: len(t.wanted), Drift: standing, Problems: append(slices.Clone(t.problems), problems(r.err)...),
-	}
-	if out.Waiting = r.waiting; t != r.target {
-		out.Waiting = ""
 	}
 	current := r.target != nil && t.sameObjects(r.target)
 	if current && r.reached {

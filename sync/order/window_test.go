@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -202,9 +201,6 @@ func roll(t *rapid.T, planner *Planner, judge *exposure.Judge, sum *outcome) {
 	}
 	if cut && c.keeps(questions, from, to) {
 		sum.avoidable++
-		if os.Getenv("SHOW") != "" {
-			fmt.Println("AVOIDABLE", dump(orders, questions), c)
-		}
 	}
 }
 
