@@ -317,11 +317,17 @@ func TestClusterLives(t *testing.T) {
 }
 
 // Whatever the API server makes of an object on its way in, it stays equal to
-// what Git says; on Calico's native API too.
+// what Git says, on both of Calico's APIs.
 func TestEqualToWhatTheServerMakesOfIt(t *testing.T) {
-	s := newSite(t, startPlane(t, controlplane.Config{Calico: controlplane.CalicoCRD}).REST())
+	for _, calico := range []controlplane.Calico{controlplane.CalicoCRD, controlplane.CalicoAggregated} {
+		t.Run(string(calico), func(t *testing.T) { testEqualToWhatTheServerMakesOfIt(t, calico) })
+	}
+}
+
+func testEqualToWhatTheServerMakesOfIt(t *testing.T, calico controlplane.Calico) {
+	s := newSite(t, startPlane(t, controlplane.Config{Calico: calico, Log: io.Discard}).REST())
 	eventually(t, "synced", s.Synced)
-	assert.True(t, s.NativeCalico())
+	assert.Equal(t, calico == controlplane.CalicoCRD, s.NativeCalico())
 	for _, k := range kinds.Guarded() {
 		if k.Group != kinds.GroupPolicy {
 			assert.True(t, s.Served(k), label(k))

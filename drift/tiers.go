@@ -47,7 +47,8 @@ func (c *Cluster) retier() {
 // findHidden asks for the policies of every tier. Calico's own API server leaves
 // out of a list, without a word, what is in a tier that the asker may not see; asked
 // for that tier alone it refuses (calico-api.md §2.5). Where the kinds are served
-// from definitions nothing is left out. It answers false if it could not tell.
+// from definitions nothing is left out. It answers false if it could not tell, or if
+// something is hidden: what lets us see it again is nothing that a watch tells of.
 func (c *Cluster) findHidden(ctx context.Context) (told bool) {
 	tiers, native := c.of(kinds.Tier), c.NativeCalico()
 	told = true
@@ -64,6 +65,7 @@ func (c *Cluster) findHidden(ctx context.Context) (told bool) {
 			}
 		}
 		w.hide(hidden)
+		told = told && hidden == ""
 	}
 	return told
 }

@@ -34,6 +34,11 @@ type watched struct {
 	// has asked yet. Only tiered kinds have something to hide.
 	hidden atomic.Pointer[string]
 	noting sync.Mutex // one at a time changes reason and hidden
+	// anew ends the watch, and what it stood on is listed again: see hide.
+	anew chan struct{}
+	// due counts how often a list from the beginning has come to be needed, and
+	// begun how many of those the last list knew of when it began.
+	due, begun atomic.Uint64
 	// streamed: the list that comes is the beginning of a watch that stands.
 	streamed atomic.Bool
 	pulse    pulse
@@ -48,7 +53,7 @@ func newWatched(k kinds.Kind, c *Cluster, cancel context.CancelFunc) *watched {
 			c.retier()
 		}
 	}
-	w := &watched{kind: k, cluster: c, cancel: cancel, store: newStore(k, changed)}
+	w := &watched{kind: k, cluster: c, cancel: cancel, store: newStore(k, changed), anew: make(chan struct{}, 1)}
 	if c.native { // nothing is left out of its lists
 		w.hidden.Store(new(string))
 	}
@@ -69,7 +74,7 @@ func (w *watched) run(ctx context.Context) {
 	})
 	pause := pauseFirst
 	for ctx.Err() == nil {
-		err := reflector.ListAndWatchWithContext(ctx)
+		err := w.once(ctx, reflector)
 		if ctx.Err() != nil {
 			return
 		}
@@ -83,6 +88,26 @@ func (w *watched) run(ctx context.Context) {
 		wait(ctx, pause)
 		pause = min(2*pause, pauseLongest)
 	}
+}
+
+// once lists and watches until that ends by itself or is to begin anew.
+func (w *watched) once(ctx context.Context, reflector *cache.Reflector) error {
+	ctx, stop := context.WithCancel(ctx)
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer stop()
+	waiting.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-w.anew:
+			stop()
+		}
+	})
+	err := reflector.ListAndWatchWithContext(ctx)
+	if ctx.Err() != nil { // it was ended on purpose
+		return nil
+	}
+	return err
 }
 
 // The pauses between two tries. An API server that gave a watch is asked again within
@@ -99,6 +124,7 @@ func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			w.pulse.renew()
 			w.streamed.Store(false)
+			w.begun.Store(w.due.Load())
 			list, err := resource.List(ctx, o)
 			if err != nil && ctx.Err() == nil && !apierrors.IsResourceExpired(err) {
 				w.lost(err)
@@ -107,6 +133,9 @@ func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w.pulse.renew()
+			if o.SendInitialEvents != nil && *o.SendInitialEvents {
+				w.begun.Store(w.due.Load())
+			}
 			stream, err := resource.Watch(ctx, o)
 			if err == nil {
 				w.pulse.open(stream)
@@ -129,9 +158,11 @@ func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache
 // Replace implements cache.ReflectorStore: a whole list has arrived. Without a watch
 // behind it, it is true of a moment that has passed.
 func (w *watched) Replace(list []any, version string) error {
+	w.doubt(list)
 	if err := w.store.Replace(list, version); err != nil {
 		return err
 	}
+	w.listed()
 	if w.streamed.Load() {
 		w.pulse.stands()
 		w.restored()
@@ -179,17 +210,6 @@ func (w *watched) blind() string {
 		return *hidden
 	}
 	return "whether tiers are hidden is not known yet"
-}
-
-// hide notes what a list and a watch leave out; "" for nothing.
-func (w *watched) hide(what string) {
-	w.noting.Lock()
-	defer w.noting.Unlock()
-	first, saw := w.reason.Load() == nil, w.blind() == ""
-	w.hidden.Store(&what)
-	if !first {
-		w.tell(first, saw)
-	}
 }
 
 // restored notes a standing watch; before the first whole list that is no

@@ -107,16 +107,17 @@ func (z *zoo) names(n int) (names []string) {
 	return names
 }
 
-// sweepCluster deletes what is cluster-scoped and has the bench's name in its own.
+// sweepCluster deletes what is cluster-scoped and has the bench's name in its own; before a tier its policies, without
+// which Calico's own API server does not let it go.
 func sweepCluster(b *bench) {
 	ctx := context.Background()
-	for _, short := range []string{"gnp", "sgnp", "gset", "tier"} {
+	for _, short := range []string{"cnp", "snp", "gnp", "sgnp", "gset", "tier"} {
 		k, _ := shortKind(short)
 		list, err := b.rogue.Resource(k.GVR()).List(ctx, metav1.ListOptions{})
 		assert.NoError(b, err)
 		for i := range list.Items {
 			if name := list.Items[i].GetName(); slices.Contains(strings.FieldsFunc(name, func(r rune) bool { return r == '.' }), b.namespace) || strings.Contains(name, b.namespace+"-") {
-				assert.NoError(b, b.rogue.Resource(k.GVR()).Delete(ctx, name, metav1.DeleteOptions{}))
+				assert.NoError(b, b.rogue.Resource(k.GVR()).Namespace(list.Items[i].GetNamespace()).Delete(ctx, name, metav1.DeleteOptions{}))
 			}
 		}
 	}
