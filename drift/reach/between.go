@@ -19,6 +19,9 @@ func Between(state, end *Connectivity, ends ...*Connectivity) Difference {
 	d.pods()
 	d.addresses()
 	for _, end := range ends {
+		if d.empty() {
+			break
+		}
 		other := newDiffer(end.m, state.m, moves)
 		other.pods()
 		other.addresses()
@@ -32,6 +35,16 @@ func moves(a, b state) [3]Ports {
 	up := b.allowed.Minus(a.allowed).Union(b.unknown.Minus(a.unknown).Minus(a.allowed))
 	down := a.allowed.Minus(b.allowed).Union(a.unknown.Minus(b.unknown).Minus(b.allowed))
 	return [3]Ports{up, down, {}}
+}
+
+// empty says whether nothing was found.
+func (d *differ) empty() bool {
+	for kind := range d.flows {
+		if len(d.flows[kind])+len(d.outer[kind]) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // restrict leaves what another differ found too.

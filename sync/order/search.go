@@ -2,6 +2,7 @@ package order
 
 import (
 	"slices"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -28,13 +29,13 @@ type moment struct {
 	allows []*reach.Connectivity
 }
 
-// trial is what one write would do.
+// trial is what one write would do. What takes long to find out is found out when it is asked for.
 type trial struct {
 	next     moment
 	up, down []reach.Connection // against the state before
-	window   bool               // it opens what neither end does
-	cuts     bool               // it cuts what both ends allow
-	beyond   bool               // it opens what the target denies
+	window   func() bool        // it opens what neither end does
+	cuts     func() bool        // it cuts what both ends allow
+	beyond   func() bool        // it opens what the target denies
 }
 
 // run looks for the closings, and then for the openings.
@@ -70,9 +71,9 @@ func (s *search) closings() {
 	s.setUp()
 	for {
 		switch {
-		case s.pass(Closing, func(t *trial) bool { return len(t.up) == 0 && !t.cuts }):
-		case s.Alone && s.first(Closing, func(t *trial) bool { return !t.window && !t.cuts }):
-		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && !t.cuts }):
+		case s.pass(Closing, func(t *trial) bool { return len(t.up) == 0 && !t.cuts() }):
+		case s.Alone && s.first(Closing, func(t *trial) bool { return !t.window() && !t.cuts() }):
+		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && !t.cuts() }):
 		case s.ward():
 		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
@@ -87,9 +88,9 @@ func (s *search) closings() {
 func (s *search) openings() {
 	for {
 		switch {
-		case s.first(Opening, func(t *trial) bool { return !t.window && !t.beyond && !t.cuts }):
-		case s.first(Opening, func(t *trial) bool { return !t.window && !t.beyond }):
-		case s.first(Opening, func(t *trial) bool { return !t.window }):
+		case s.first(Opening, func(t *trial) bool { return !t.window() && !t.beyond() && !t.cuts() }):
+		case s.first(Opening, func(t *trial) bool { return !t.window() && !t.beyond() }):
+		case s.first(Opening, func(t *trial) bool { return !t.window() }):
 		default:
 			return
 		}
@@ -146,7 +147,7 @@ func (s *search) mayComeNow(i int) bool {
 // both says whether a change opens and closes now, or opens what neither end does.
 func (s *search) both(i int) bool {
 	t := s.try(i, s.target(i))
-	return len(t.down) > 0 || t.window
+	return len(t.down) > 0 || t.window()
 }
 
 func anyChange(int) bool { return true }
@@ -182,13 +183,13 @@ func (s *search) ward() bool {
 			}
 			for recipe, content := range s.middles(k) {
 				before, taken := s.now, s.try(k, content)
-				if len(taken.up) > 0 || taken.cuts {
+				if len(taken.up) > 0 || taken.cuts() {
 					continue
 				}
 				s.now = taken.next
 				t := s.try(i, s.target(i))
 				s.now = before
-				if len(t.up) > 0 || t.cuts {
+				if len(t.up) > 0 || t.cuts() {
 					continue
 				}
 				s.take(k, Closing, content, recipe, taken)
@@ -211,21 +212,33 @@ func (s *search) target(i int) *unstructured.Unstructured {
 // try finds out what a write would do now.
 func (s *search) try(i int, content *unstructured.Unstructured) *trial {
 	t := &trial{}
+	before := s.now
 	for k, stage := range s.stages {
-		w := s.now.worlds[k].With(stage.Change(s.Changes[i].Difference, content))
-		now, next := s.now.allows[k], w.Connectivity()
+		w := before.worlds[k].With(stage.Change(s.Changes[i].Difference, content))
+		next := w.Connectivity()
 		t.next.worlds, t.next.allows = append(t.next.worlds, w), append(t.next.allows, next)
-		moves := reach.Moves(now, next)
+		moves := reach.Moves(before.allows[k], next)
 		t.up, t.down = reach.JoinConnections(t.up, moves.Gained), reach.JoinConnections(t.down, moves.Lost)
-		live, git := s.ends[k][0], s.ends[k][1]
-		if len(moves.Gained) > 0 {
-			t.window = t.window || len(reach.Between(next, live, git).Gained) > 0
-			t.beyond = t.beyond || len(reach.Between(next, now, git).Gained) > 0
-		}
-		if len(moves.Lost) > 0 && !s.Fresh {
-			t.cuts = t.cuts || len(reach.Between(next, live, git, now).Lost) > 0
-		}
 	}
+	inAny := func(holds func(k int, now, next *reach.Connectivity) bool) func() bool {
+		return sync.OnceValue(func() bool {
+			for k := range s.stages {
+				if holds(k, before.allows[k], t.next.allows[k]) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	t.window = inAny(func(k int, _, next *reach.Connectivity) bool {
+		return len(t.up) > 0 && len(reach.Between(next, s.ends[k][0], s.ends[k][1]).Gained) > 0
+	})
+	t.beyond = inAny(func(k int, now, next *reach.Connectivity) bool {
+		return len(t.up) > 0 && len(reach.Between(next, now, s.ends[k][1]).Gained) > 0
+	})
+	t.cuts = inAny(func(k int, now, next *reach.Connectivity) bool {
+		return len(t.down) > 0 && !s.Fresh && len(reach.Between(next, now, s.ends[k][0], s.ends[k][1]).Lost) > 0
+	})
 	return t
 }
 
@@ -237,7 +250,7 @@ func (s *search) take(i int, phase Phase, content *unstructured.Unstructured, re
 		if len(t.up) > 0 {
 			step.Opens = reach.JoinConnections(step.Opens, s.stages[k].Widen(reach.Between(next, ends[0], now).Gained))
 		}
-		if t.cuts {
+		if t.cuts() {
 			step.Cuts = reach.JoinConnections(step.Cuts, reach.Between(next, ends[0], ends[1], now).Lost)
 		}
 	}
