@@ -76,8 +76,9 @@
 // behind that the next one reads.
 //
 // What remains: a held request passes if the object is still, or again, as it was
-// when it was compared, since the next leader found it right and had no reason to
-// write. It is then drift for that leader, and corrected as such at once. And a
+// when it was compared, since the next leader has not come to it yet, or found it
+// right and had no reason to write. Whatever of it that leader does not want it then
+// undoes at once, as what is yet to be done or as drift. And a
 // creation is told as an extra where no process that runs has seen the object in Git.
 // While standing by, what was corrected is not listed, since only the leader knows
 // what it did.

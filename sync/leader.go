@@ -71,12 +71,13 @@ type election struct {
 	elector *leaderelection.LeaderElector
 	won     chan struct{} // closed once it leads
 	ceased  chan struct{} // closed once nothing is written any more
+	ended   chan struct{} // closed once the lease is given back, or cannot be
 }
 
 // newElection makes a candidacy for the lease of a name; told is called with the
 // identity of each new leader.
 func newElection(l *Lease, namespace, name, manager string, told func(identity string)) (*election, error) {
-	e := &election{lease: l, grant: newGrant(), won: make(chan struct{}), ceased: make(chan struct{})}
+	e := &election{lease: l, grant: newGrant(), won: make(chan struct{}), ceased: make(chan struct{}), ended: make(chan struct{})}
 	lock := &grantingLock{election: e, manager: manager, LeaseLock: &resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Client:     l.Kube.CoordinationV1(),

@@ -158,7 +158,7 @@ func TestLeaders(t *testing.T) {
 	all, undone := s.history.stale()
 	slices.Sort(took)
 	t.Logf("%d changes of leader; taken over in %s at the median, %s at most, of a lease of 2s", len(took), took[len(took)/2], took[len(took)-1])
-	t.Logf("answers to writes: %v; of a process that did not lead any more and accepted: %d", s.history.codes, len(all))
+	t.Logf("answers to writes: %v; accepted of a process that did not lead any more, where the next one had not written yet: %d", s.history.codes, len(all))
 	for _, line := range all {
 		t.Log(line)
 	}

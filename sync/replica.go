@@ -128,17 +128,24 @@ func (r *Replica) Run(ctx context.Context) error {
 		r.term(ctx, r.current.Load())
 		return nil
 	}
+	var before *election
 	for ctx.Err() == nil {
-		if err := r.candidate(ctx); err != nil {
+		election, err := r.candidate(ctx, before)
+		if err != nil {
 			return err
 		}
+		before = election
+	}
+	if before != nil {
+		<-before.ended
 	}
 	return nil
 }
 
 // candidate stands by until the lease is won, then leads until it is lost or ctx
-// is done, and gives it back.
-func (r *Replica) candidate(ctx context.Context) error {
+// is done, and gives it back. That may take a while if the API server is away, so it
+// returns before; the next candidacy begins when that is done.
+func (r *Replica) candidate(ctx context.Context, before *election) (*election, error) {
 	name := r.config.manager() // "ringfence" or "ringfence-<instance>"
 	election, err := newElection(r.lease, r.config.Namespace, name, name, func(identity string) {
 		if identity != "" {
@@ -146,18 +153,22 @@ func (r *Replica) candidate(ctx context.Context) error {
 		}
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	electing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var wg stdsync.WaitGroup
-	wg.Go(func() { election.elector.Run(electing) })
-	defer wg.Wait()
+	go func() {
+		defer close(election.ended)
+		if before != nil {
+			<-before.ended
+		}
+		election.elector.Run(electing)
+	}()
 	defer stop()
 	defer close(election.ceased)
 
 	r.until(ctx, election.won, r.engine(true))
 	if ctx.Err() != nil {
-		return nil
+		return election, nil
 	}
 	r.config.Log.Info("leading begins")
 	e := r.engine(false)
@@ -168,7 +179,7 @@ func (r *Replica) candidate(ctx context.Context) error {
 	r.lease.Fence.current.Store(nil)
 	election.grant.end()
 	r.config.Log.Info("leading ended")
-	return nil
+	return election, nil
 }
 
 // until runs a term until a channel is closed or ctx is done.
