@@ -80,7 +80,7 @@ func New(c Config) (*Engine, error) {
 
 // newEngine makes an Engine of a complete configuration.
 func newEngine(c Config, cluster *drift.Cluster) *Engine {
-	return &Engine{
+	e := &Engine{
 		config: c, cluster: cluster, former: newFormer(),
 		writer: &writer{dynamic: c.Dynamic, manager: c.manager(), cluster: cluster},
 		ledger: drift.NewLedger(c.DriftMetrics),
@@ -99,6 +99,8 @@ func newEngine(c Config, cluster *drift.Cluster) *Engine {
 		rounds:     map[string][]Round{},
 		fights:     map[string]int{},
 	}
+	e.writer.versions = func(id drift.ID) []*drift.Wanted { return e.progressOf(id.Namespace).versions[id] }
+	return e
 }
 
 // Offer hands over a snapshot; if an older one waits, it is passed over. It

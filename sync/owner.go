@@ -367,7 +367,10 @@ func (o *owner) own(name string, wanted []*drift.Wanted, applied bool, revision 
 	p := o.engine.progressOf(name)
 	for _, w := range wanted {
 		if p.owned[w.ID] == nil || applied {
+			p.outlive(p.owned[w.ID], w)
 			p.owned[w.ID] = w
+		} else {
+			p.outlive(w, p.owned[w.ID])
 		}
 		if applied {
 			p.confirm(w)

@@ -116,9 +116,11 @@ func leaving(t *target, p *progress, extra []drift.Difference) (leave, foreign [
 	_, ingress, egress := isolation(t.wanted)
 	for _, d := range extra {
 		w := p.owned[d.ID]
-		if w == nil && leftHold(t, d) {
-			leave = append(leave, d)
-			continue
+		if w == nil {
+			if w = leftHold(t, p, d); w != nil && t.holds(w.ID) {
+				leave = append(leave, d)
+				continue
+			}
 		}
 		if w == nil {
 			foreign = append(foreign, d)

@@ -13,6 +13,9 @@ type progress struct {
 	// owned are the objects that may be in the cluster because of us: what is
 	// owned and no longer wanted is removed.
 	owned map[drift.ID]*drift.Wanted
+	// versions are what was wanted of objects before, since the tenant was last reached:
+	// a copy that stands in for one may still be of that. See [writer.recreate].
+	versions map[drift.ID][]*drift.Wanted
 	// applied are the objects as they were last known to be equal to Git. A
 	// difference from one of them is drift; any other is yet to be done.
 	applied map[drift.ID]*drift.Wanted
@@ -40,6 +43,7 @@ type progress struct {
 func newProgress() *progress {
 	return &progress{
 		owned: map[drift.ID]*drift.Wanted{}, applied: map[drift.ID]*drift.Wanted{}, fights: map[drift.ID]*fight{},
+		versions: map[drift.ID][]*drift.Wanted{},
 	}
 }
 
@@ -62,8 +66,23 @@ func (p *progress) contact(there bool) {
 // own notes that the target's objects may be in the cluster from now on.
 func (p *progress) own(t *target) {
 	for _, w := range t.wanted {
+		p.outlive(p.owned[w.ID], w)
 		p.owned[w.ID] = w
 	}
+}
+
+// outlive notes that another version of an object may be in the cluster beside the one
+// that is owned.
+func (p *progress) outlive(former, owned *drift.Wanted) {
+	if former == nil || former.SameAs(owned) {
+		return
+	}
+	for _, known := range p.versions[former.ID] {
+		if known.SameAs(former) {
+			return
+		}
+	}
+	p.versions[former.ID] = append(p.versions[former.ID], former)
 }
 
 // confirm notes that the object was found or made equal to Git.
@@ -87,7 +106,7 @@ func (p *progress) reach(t *target, stay []drift.Difference) {
 			owned[d.ID] = w
 		}
 	}
-	p.owned, p.applied = owned, map[drift.ID]*drift.Wanted{}
+	p.owned, p.applied, p.versions = owned, map[drift.ID]*drift.Wanted{}, map[drift.ID][]*drift.Wanted{}
 	p.own(t)
 	for _, w := range t.wanted {
 		p.confirm(w)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,13 +30,13 @@ import (
 //  4. The copy is deleted.
 //
 // If we crash after 1, the copy is an extra object with a name that only we give
-// and the content of a wanted one: see [leftHold]. A tier has no copy: its name is
+// and the content of one that is wanted, or was: see [leftHold]. A tier has no copy: its name is
 // what policies refer to.
 func (w *writer) recreate(ctx context.Context, want *drift.Wanted, live *drift.Observed) (action, error) {
 	hold := holdOf(want)
 	var standIn *unstructured.Unstructured
 	if hold != nil {
-		if err := w.nobodysElse(hold); err != nil {
+		if err := w.nobodysElse(want, hold); err != nil {
 			return failed, err
 		}
 		answer, err := w.once(ctx, hold, w.cluster.Get(hold.ID))
@@ -62,10 +63,13 @@ func (w *writer) recreate(ctx context.Context, want *drift.Wanted, live *drift.O
 }
 
 // nobodysElse says whose object has the name that a copy needs; nil if there is
-// none, or it is the copy of an earlier try.
-func (w *writer) nobodysElse(hold *drift.Wanted) error {
+// none, or it is the copy of an earlier try, be it of what Git said then.
+func (w *writer) nobodysElse(want, hold *drift.Wanted) error {
 	there := w.cluster.Get(hold.ID)
 	if there == nil {
+		return nil
+	}
+	if w.versions != nil && slices.ContainsFunc(w.versions(want.ID), func(v *drift.Wanted) bool { return isHoldOf(v, there) }) {
 		return nil
 	}
 	fields, err := hold.Fields(there)
@@ -133,24 +137,34 @@ func holdOf(want *drift.Wanted) *drift.Wanted {
 	return drift.NewWanted(o)
 }
 
-// leftHold says whether an extra object is a copy that a recreation left behind:
-// it has the name of one, the object that it stood in for is wanted, and both say
-// the same.
-func leftHold(t *target, extra drift.Difference) bool {
+// leftHold returns what an extra object is a copy of that a recreation left behind,
+// and nil if it is none: it has the name of one, and says what is wanted of the
+// object that it stood in for, or was since the tenant was last reached.
+func leftHold(t *target, p *progress, extra drift.Difference) *drift.Wanted {
 	name, isHold := strings.CutSuffix(extra.ID.Name, kustomize.ReservedSuffix)
 	if !isHold {
+		return nil
+	}
+	original := extra.ID
+	original.Name = name
+	candidates := slices.Concat(t.wanted, p.versions[original])
+	if owned := p.owned[original]; owned != nil {
+		candidates = append(candidates, owned)
+	}
+	for _, w := range candidates {
+		if w.ID == original && isHoldOf(w, &drift.Observed{Unstructured: extra.Got, ID: extra.ID}) {
+			return w
+		}
+	}
+	return nil
+}
+
+// isHoldOf says whether a live object is a copy that stands in for the wanted one.
+func isHoldOf(want *drift.Wanted, live *drift.Observed) bool {
+	hold := holdOf(want)
+	if hold == nil || hold.ID != live.ID {
 		return false
 	}
-	for _, want := range t.wanted {
-		if want.ID.Kind != extra.ID.Kind || want.ID.Namespace != extra.ID.Namespace || want.ID.Name != name {
-			continue
-		}
-		hold := holdOf(want)
-		if hold == nil {
-			return false
-		}
-		fields, err := hold.Fields(&drift.Observed{Unstructured: extra.Got, ID: extra.ID})
-		return err == nil && len(fields) == 0
-	}
-	return false
+	fields, err := hold.Fields(live)
+	return err == nil && len(fields) == 0
 }

@@ -83,12 +83,18 @@ func TestLeftHold(t *testing.T) {
 	}
 	same := func(*unstructured.Unstructured) {}
 	wants := &target{wanted: []*drift.Wanted{want}}
-	assert.True(t, leftHold(wants, left(same)))
-	assert.False(t, leftHold(&target{}, left(same)), "what it stood in for is not wanted")
-	assert.False(t, leftHold(wants, left(func(u *unstructured.Unstructured) {
+	p := newProgress()
+	assert.NotNil(t, leftHold(wants, p, left(same)))
+	assert.Nil(t, leftHold(&target{}, p, left(same)), "what it stood in for is not wanted")
+	assert.Nil(t, leftHold(wants, p, left(func(u *unstructured.Unstructured) {
 		require.NoError(t, unstructured.SetNestedSlice(u.Object, []any{map[string]any{}}, "spec", "egress"))
 	})), "it says something else")
-	assert.False(t, leftHold(wants, left(func(u *unstructured.Unstructured) { u.SetName("p") })))
+	assert.Nil(t, leftHold(wants, p, left(func(u *unstructured.Unstructured) { u.SetName("p") })))
+	p.own(wants)
+	p.own(&target{wanted: []*drift.Wanted{wantedFrom(t, strings.Replace(kubernetesPolicy, "podSelector: {}", "podSelector: {matchLabels: {app: a}}", 1))}})
+	assert.NotNil(t, leftHold(&target{}, p, left(same)), "a copy of what Git said before the crash")
+	p.reach(&target{}, nil)
+	assert.Nil(t, leftHold(&target{}, p, left(same)), "what is reached has no copies of what was before")
 	assert.Nil(t, holdOf(&drift.Wanted{ID: drift.ID{Kind: kinds.Tier}}), "policies refer to it by its name")
 }
 

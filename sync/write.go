@@ -50,6 +50,8 @@ type writer struct {
 	dynamic dynamic.Interface
 	manager string
 	cluster *drift.Cluster
+	// versions are what was wanted of an object before; see [progress]. Nil: nothing.
+	versions func(drift.ID) []*drift.Wanted
 }
 
 // errUnequal says that the API server does not keep what it is given.
