@@ -85,7 +85,7 @@ func childMain(text string) error {
 				fuse.arm(word[2], word[1], word[0] == "halt")
 			}
 		}
-		os.Exit(0) // whoever started it is gone
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // whoever started it is gone
 	}()
 	var wg stdsync.WaitGroup
 	defer wg.Wait()
@@ -143,7 +143,11 @@ func childEngine(c childConfig, source *sources.Repository, f *fuse) (syncer, er
 	if c.Candidate != "" {
 		e, err = NewReplica(config, lease)
 	} else {
-		e, err = New(config)
+		var engine *Engine
+		if engine, err = New(config); err == nil {
+			engine.at = func(_, state string) { f.pass("in " + state) }
+		}
+		e = engine
 	}
 	if err != nil {
 		return nil, err
