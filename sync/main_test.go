@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -57,11 +58,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// apiServer returns a client's configuration for the shared API server.
+// apiServer returns a client's configuration for the shared API server. With RINGFENCE_TEST_CALICO=aggregated Calico's
+// kinds are served by Calico's own.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.control, shared.err = controlplane.Start(context.Background(), controlplane.Config{Calico: controlplane.CalicoCRD})
+		shared.control, shared.err = controlplane.Start(context.Background(), controlplane.Config{Calico: cmp.Or(controlplane.Calico(os.Getenv("RINGFENCE_TEST_CALICO")), controlplane.CalicoCRD)})
 	})
 	require.NoError(t, shared.err)
 	return shared.control.REST()
