@@ -112,7 +112,8 @@ func equal(want *drift.Wanted, live *drift.Observed) bool {
 // grace period from an object that it creates, and refuses one on an object that
 // exists, where it is immutable (apimachinery's ValidateObjectMetaUpdate, apiserver's
 // rest.BeforeCreate). An apply has no other way to say so: with a resourceVersion or
-// a uid it never creates.
+// a uid it never creates. Calico's own API server (before 3.32) keeps the grace period,
+// which means nothing there, and does not refuse it.
 func createOnly(u *unstructured.Unstructured) {
 	var none int64
 	u.SetDeletionGracePeriodSeconds(&none)
