@@ -57,6 +57,8 @@
 // and removals of the last hour are not counted. Of a tenant that could not be
 // written for several revisions, a restart knows the last that was reached and the newest two, not those between:
 // an object that only these had is then reported as extra, and not removed.
+// A copy that stands in while an object is made anew, if others change it and the
+// process dies then, is taken for theirs: it is told, and removed by hand.
 //
 // Leaders. With a [Lease] several processes run and one writes; see [Replica]. A
 // request that changes something passes a [Fence], which sends it only within the
