@@ -256,7 +256,7 @@ func writeOf(r *http.Request) string {
 	name := filepath.Base(r.URL.Path)
 	copied := strings.HasSuffix(name, kustomize.ReservedSuffix)
 	switch {
-	case r.Method == http.MethodGet, strings.HasSuffix(r.URL.Path, "/events"):
+	case r.Method == http.MethodGet, dryRun(r), strings.HasSuffix(r.URL.Path, "/events"):
 		return ""
 	case strings.Contains(r.URL.Path, "/configmaps"):
 		return "state"

@@ -47,6 +47,9 @@ type Rendered struct {
 	Ignore []drift.IgnoreRule
 	// DeleteExtra: extra objects that only open are deleted, and not only reported.
 	DeleteExtra bool
+	// Field says where a field of a rendered object is written; see kustomize.Renderer.Field. Nil means that only the object's
+	// own place is known.
+	Field func(overlay string, o kustomize.Object, way ...any) kustomize.Problem
 	// Guard renders the guard of this revision for any namespace.
 	Guard func(ctx context.Context, namespace string) ([]kustomize.Object, error)
 }

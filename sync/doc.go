@@ -24,6 +24,11 @@
 //     keeps is not written before the tenant's first revision is applied.
 //   - A tenant that does not render or cannot be written keeps its last good
 //     state, and never stops another.
+//   - Nothing of a target is written before every object in it that is new is known
+//     to be acceptable: see package validate. While that is not known, or if one is
+//     refused, the last good target stands and is corrected; what is refused is
+//     validated again from time to time, and with every commit that changes it. What
+//     was applied before, and what is live already, is not validated again.
 //   - While a watch is blind nothing is concluded, written or removed.
 //   - A steady cluster and an unchanged repository cost no request per object.
 //
@@ -40,6 +45,10 @@
 // A start at a revision that is refused as a whole adopts the applied one. Who
 // owns which namespace is in the state where it does not follow from the applied
 // revision alone, so that a newcomer's claim is not judged anew at each start.
+//
+// A crash while a target is validated, or before what follows from the verdict, has
+// written nothing of it: the next start validates it again. That a tenant is refused
+// is in the state, so that its objects are not taken for ours: they never were.
 //
 // What is removed within the hour, and what is held back from removal, is in the
 // state from step 1 on: a crash after it counts a removal that may not have been
@@ -59,6 +68,8 @@
 // an object that only these had is then reported as extra, and not removed.
 // A copy that stands in while an object is made anew, if others change it and the
 // process dies then, is taken for theirs: it is told, and removed by hand.
+// Objects of a kind that is not served yet are passed over, and validated and written
+// when it is; if one is refused then, the tenant goes back to its last good state.
 //
 // Leaders. With a [Lease] several processes run and one writes; see [Replica]. A
 // request that changes something passes a [Fence], which sends it only within the

@@ -58,6 +58,7 @@ type Engine struct {
 	reports  map[string]report
 	rounds   map[string][]Round // the last of each tenant, oldest first
 	fights   map[string]int
+	screenings
 }
 
 // New returns an Engine that does nothing until Run.
@@ -75,6 +76,9 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e.cluster, e.writer.cluster = cluster, cluster
+	if e.validator, err = newValidator(c, cluster); err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 
@@ -98,6 +102,7 @@ func newEngine(c Config, cluster *drift.Cluster) *Engine {
 		reports:    map[string]report{},
 		rounds:     map[string][]Round{},
 		fights:     map[string]int{},
+		screenings: newScreenings(),
 	}
 	e.writer.versions = func(id drift.ID) []*drift.Wanted { return e.progressOf(id.Namespace).versions[id] }
 	return e
@@ -157,8 +162,10 @@ func (e *Engine) term(ctx context.Context) {
 	}
 	for range e.config.Workers {
 		wg.Go(func() { e.work(ctx) })
+		wg.Go(func() { e.screenAll(ctx) })
 	}
 	defer e.queue.ShutDown()
+	defer e.screening.ShutDown()
 	if e.config.Audit != nil {
 		wg.Go(func() { e.audit(ctx) })
 	}
@@ -258,6 +265,7 @@ func (e *Engine) forget(name string) {
 	delete(e.rounds, name)
 	delete(e.fights, name)
 	e.mu.Unlock()
+	e.unscreen(name)
 	e.ledger.Forget(name)
 	e.config.Metrics.lastSuccess.DeleteLabelValues(name)
 	e.config.DriftMetrics.SetBreakGlass(name, time.Time{})

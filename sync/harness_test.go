@@ -175,7 +175,9 @@ func (k *kustomizer) Render(ctx context.Context, s *sources.Snapshot) (*Rendered
 		return nil, err
 	}
 	network := exposure.Network{PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
-	rendered := &Rendered{Rendering: rendering, Network: network, TenantMay: tenantMay(), Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
+	rendered := &Rendered{Rendering: rendering, Network: network, TenantMay: tenantMay(), Field: func(overlay string, o kustomize.Object, way ...any) kustomize.Problem {
+		return k.renderer.Field(s.FS(), overlay, o, way...)
+	}, Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
 		return k.renderer.Guard(ctx, s.FS(), namespace)
 	}}
 	return rendered, readRules(s.FS(), rendered)

@@ -73,6 +73,9 @@ func apiServer(t *testing.T) *rest.Config {
 // or does something and answers nil to let it pass.
 type fault func(*http.Request) *http.Response
 
+// dryRun says whether a request asks what would happen, and writes nothing.
+func dryRun(r *http.Request) bool { return r.URL.Query().Has("dryRun") }
+
 type faulty struct {
 	next  http.RoundTripper
 	fault *atomic.Pointer[fault]

@@ -84,7 +84,7 @@ func (o *owner) tenant(t *kustomize.Tenant, commit string, may []string) *target
 	if stands && len(t.Problems) > 0 {
 		return before.withProblems(t.Problems, may)
 	}
-	next := newTarget(t, commit, before)
+	next := o.unrefused(newTarget(t, commit, before), before, may)
 	if until := next.own.SuspendUntil; time.Now().Before(until) {
 		if stands && !next.sameObjects(before) {
 			next = before.waiting(next)
@@ -185,7 +185,7 @@ func (o *owner) bootstrap(ctx context.Context, s *sources.Snapshot, rendered *Re
 			continue // nothing of it was written yet
 		}
 		for name, t := range tenantsOf(r) {
-			o.own(name, prepare(t.Objects, o.previous.targets[name]), false, "")
+			o.own(name, o.state.Tenants[name].mayHave(prepare(t.Objects, o.previous.targets[name])), false, "")
 		}
 	}
 	return rendered, nil

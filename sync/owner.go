@@ -28,6 +28,8 @@ type owner struct {
 	// base are the targets that were last reached, by tenant: what may have to
 	// be removed is counted from them.
 	base map[string]*target
+	// sound are the targets that were last found acceptable, by tenant.
+	sound map[string]*target
 	// remaining are the tenants that the newest revision touches and that no
 	// round has tried yet.
 	remaining map[string]bool
@@ -56,6 +58,7 @@ func newOwner(e *Engine) *owner {
 		store:     &stateStore{kube: c.Kube, namespace: c.Namespace, instance: c.Instance, manager: c.manager(), grant: e.grant},
 		previous:  &world{targets: map[string]*target{}},
 		base:      map[string]*target{},
+		sound:     map[string]*target{},
 		remaining: map[string]bool{},
 		saved:     true,
 		phases:    newPhases(),
@@ -299,6 +302,7 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 			o.engine.queue.Add(name)
 		}
 	}
+	o.screenRefused(next)
 	o.tellUnfenced()
 	o.finish(ctx)
 	return nil

@@ -19,6 +19,9 @@ type progress struct {
 	// applied are the objects as they were last known to be equal to Git. A
 	// difference from one of them is drift; any other is yet to be done.
 	applied map[drift.ID]*drift.Wanted
+	// sound are objects that were found acceptable, screened is the target that last was as a whole.
+	sound    map[drift.ID]*drift.Wanted
+	screened *target
 	// settled is the target that was last reached in full.
 	settled *target
 	// revision is that of settled, or of the state at start.
@@ -43,7 +46,7 @@ type progress struct {
 func newProgress() *progress {
 	return &progress{
 		owned: map[drift.ID]*drift.Wanted{}, applied: map[drift.ID]*drift.Wanted{}, fights: map[drift.ID]*fight{},
-		versions: map[drift.ID][]*drift.Wanted{},
+		versions: map[drift.ID][]*drift.Wanted{}, sound: map[drift.ID]*drift.Wanted{},
 	}
 }
 
@@ -107,6 +110,7 @@ func (p *progress) reach(t *target, stay []drift.Difference) {
 		}
 	}
 	p.owned, p.applied, p.versions = owned, map[drift.ID]*drift.Wanted{}, map[drift.ID][]*drift.Wanted{}
+	p.sound = map[drift.ID]*drift.Wanted{}
 	p.own(t)
 	for _, w := range t.wanted {
 		p.confirm(w)

@@ -34,7 +34,7 @@ func (b *bench) writesTo(namespace string) func() []string {
 	var mu stdsync.Mutex
 	var seen []string
 	b.inject(func(r *http.Request) *http.Response {
-		if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/events") && strings.Contains(r.URL.Path+"/", "/"+namespace+"/") {
+		if r.Method != http.MethodGet && !dryRun(r) && !strings.HasSuffix(r.URL.Path, "/events") && strings.Contains(r.URL.Path+"/", "/"+namespace+"/") {
 			mu.Lock()
 			seen = append(seen, r.Method+" "+r.URL.Path)
 			mu.Unlock()

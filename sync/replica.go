@@ -9,6 +9,7 @@ import (
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/sources"
+	"github.com/ringfence/ringfence/sync/validate"
 )
 
 // Replica is one of the processes that sync a cluster with a repository under
@@ -21,11 +22,12 @@ import (
 // A process that loses the lease goes back to standing by, and is not restarted:
 // its watches stay warm, and nothing of the lost term is left to mislead it.
 type Replica struct {
-	config  Config
-	lease   *Lease
-	cluster *drift.Cluster
-	former  *former
-	loaded  chan struct{} // closed once the first term knows the state
+	config    Config
+	lease     *Lease
+	cluster   *drift.Cluster
+	former    *former
+	validator *validate.Validator
+	loaded    chan struct{} // closed once the first term knows the state
 
 	current atomic.Pointer[Engine]
 
@@ -58,6 +60,9 @@ func NewReplica(c Config, lease *Lease) (*Replica, error) {
 		return nil, err
 	}
 	r.cluster = cluster
+	if r.validator, err = newValidator(c, cluster); err != nil {
+		return nil, err
+	}
 	r.current.Store(r.engine(lease != nil))
 	return r, nil
 }
@@ -70,7 +75,7 @@ func (r *Replica) engine(standby bool) *Engine {
 		c.Log = c.Log.With("standby", true)
 	}
 	e := newEngine(c, r.cluster)
-	e.standby, e.former = standby, r.former
+	e.standby, e.former, e.validator = standby, r.former, r.validator
 	if !standby {
 		c.Metrics.restart()
 	}

@@ -42,6 +42,9 @@ func (e *Engine) round(ctx context.Context, name string) {
 	}
 	r := &round{engine: e, world: w, target: w.targets[name], progress: e.progressOf(name), now: time.Now()}
 	r.log = e.config.Log
+	if !r.screened() {
+		return
+	}
 	r.progress.own(r.target)
 	out, err := r.run(ctx)
 	if ctx.Err() != nil {

@@ -22,7 +22,7 @@ func TestOneFailingTenant(t *testing.T) {
 	b := newBench(t)
 	repo, ns, other := newRepository(t), b.namespace+"-a", b.namespace+"-b"
 	b.inject(func(r *http.Request) *http.Response {
-		if r.Method != http.MethodPatch || !strings.HasSuffix(r.URL.Path, "/namespaces/"+ns+"/networkpolicies/deny-all") {
+		if r.Method != http.MethodPatch || dryRun(r) || !strings.HasSuffix(r.URL.Path, "/namespaces/"+ns+"/networkpolicies/deny-all") {
 			return nil
 		}
 		return &http.Response{

@@ -54,7 +54,7 @@ func TestRounds(t *testing.T) {
 	assert.Equal(t, c2+" revision +0 ~0 -1 !0 x1  ["+policy("pruned", "two")+"]", rounds()[0])
 
 	b.inject(func(r *http.Request) *http.Response {
-		if r.Method != http.MethodPatch || !strings.HasSuffix(r.URL.Path, "/three") {
+		if r.Method != http.MethodPatch || dryRun(r) || !strings.HasSuffix(r.URL.Path, "/three") {
 			return nil
 		}
 		return &http.Response{

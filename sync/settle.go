@@ -8,6 +8,7 @@ import (
 
 // settle takes in what the rounds came to.
 func (o *owner) settle(ctx context.Context) {
+	o.screened(ctx)
 	for name, out := range o.engine.told() {
 		o.take(out)
 		current := o.previous.targets[name]
@@ -107,6 +108,11 @@ func (o *owner) compose() state {
 		case !t.quarantined.IsZero():
 			since := t.quarantined
 			st.Tenants[name] = exception{Revision: t.revision, Quarantined: &since}
+		case t.refused != nil && !t.refused.partly:
+			st.Tenants[name] = exception{Refused: true}
+			if base != nil && base.good {
+				st.Tenants[name] = exception{Refused: true, Revision: base.revision}
+			}
 		case base == nil:
 			st.Tenants[name] = exception{}
 		case !base.sameObjects(t) || t.revision != w.revision:

@@ -50,6 +50,8 @@ type state struct {
 type exception struct {
 	// Revision is the last one that was applied to the tenant; "" if none was.
 	Revision string `json:"revision"`
+	// Refused: the API server would refuse what Applied says of the tenant, and nothing of it was written.
+	Refused bool `json:"refused,omitempty"`
 	// Quarantined is since when the tenant's overlay is gone from Git; Revision
 	// is then the last one that had it.
 	Quarantined *time.Time `json:"quarantined,omitempty"`

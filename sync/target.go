@@ -70,6 +70,8 @@ type target struct {
 	suspended time.Time
 	// held is what waits for the end of the suspension; nil if nothing does.
 	held *target
+	// refused is what the API server would refuse, and in whose place this stands; nil if nothing is.
+	refused *refusal
 	// quarantined is since when the overlay is gone from Git; zero if it is not.
 	quarantined time.Time
 	// released is what lets go of the namespace, which is then quarantined no longer than until all that was written into it
@@ -90,7 +92,7 @@ func newTarget(t *kustomize.Tenant, revision string, before *target) *target {
 // the newest revision back, which is next.
 func (t *target) waiting(next *target) *target {
 	kept := *t
-	kept.own, kept.problems, kept.held = next.own, nil, next
+	kept.own, kept.problems, kept.refused, kept.held = next.own, nil, nil, next
 	return &kept
 }
 
@@ -122,6 +124,7 @@ func (t *target) sameObjects(other *target) bool {
 // allowed.
 func (t *target) withProblems(problems []kustomize.Problem, may []string) *target {
 	kept := *t
+	kept.refused = nil
 	kept.problems, kept.suspended, kept.held, kept.own = problems, time.Time{}, nil, t.own.Within(may)
 	return &kept
 }

@@ -135,9 +135,16 @@ func (v *Validator) apply(ctx context.Context, w *drift.Wanted, namespace string
 // settles says whether an error of a dry-run is none of the write's: what cannot be changed is recreated by the writer, and
 // a webhook that cannot be asked without effect is asked by the first write.
 func settles(err error) bool {
-	return apierrors.IsInvalid(err) && strings.Contains(err.Error(), "immutable") ||
-		apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run")
+	if apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run") {
+		return true
+	}
+	status, _ := statusOf(err)
+	return apierrors.IsInvalid(err) && status.Details != nil && len(status.Details.Causes) > 0 &&
+		!slices.ContainsFunc(status.Details.Causes, func(c metav1.StatusCause) bool { return !immutable(c) })
 }
+
+// immutable says whether a cause is that a field may not be changed.
+func immutable(c metav1.StatusCause) bool { return strings.Contains(c.Message, "immutable") }
 
 // gone says whether the namespace went while the object was tried in it.
 func gone(err error) bool {

@@ -23,7 +23,6 @@ var sound = []string{
 	`{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: r}, spec: {priority: 5, subject: {namespaces: {matchLabels: {a: b}}},
 		ingress: [{name: x, action: Allow, from: [{namespaces: {}}], ports: [{portNumber: {protocol: TCP, port: 80}}, {portRange: {start: 1, end: 9}}]}], egress: [{action: Deny, to: [{pods: {namespaceSelector: {}, podSelector: {}}}]}]}}`,
 	`{apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {name: r}, spec: {tier: Admin, priority: 500, name: abc, port: http, weight: 3, rules: [{name: a, cidr: 10.0.0.0/8}, {name: b, domain: x, labels: {a: b}}]}}`,
-	`{apiVersion: v1, kind: Namespace, metadata: {name: NS, labels: {a: b}}}`,
 }
 
 // junk returns a value to be put somewhere.

@@ -19,7 +19,7 @@ func faultsOf(w *drift.Wanted, err error) []Fault {
 	var faults []Fault
 	if status.Details != nil {
 		for _, cause := range status.Details.Causes {
-			if cause.Field != "" && cause.Field != "<nil>" {
+			if cause.Field != "" && cause.Field != "<nil>" && !immutable(cause) {
 				path := stepsOf(cause.Field)
 				faults = append(faults, Fault{Want: w, Path: path, Message: cause.Field + ": " + cause.Message, Hint: explain(w, path)})
 			}

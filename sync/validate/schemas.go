@@ -29,8 +29,12 @@ func newSchemas(c Config) *schemas {
 	return &schemas{config: c, listed: map[string]string{}, kept: map[kinds.Kind]*schema{}}
 }
 
-// of returns the schema of a kind. Where the API server publishes none, it is one that finds nothing.
+// of returns the schema of a kind. Where the API server publishes none, it is one that finds nothing; so it is for Namespace,
+// of which Git says little more than labels, and whose document is the longest of all.
 func (s *schemas) of(ctx context.Context, k kinds.Kind) (*schema, error) {
+	if k == kinds.Namespace {
+		return &schema{}, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
@@ -41,7 +45,7 @@ func (s *schemas) of(ctx context.Context, k kinds.Kind) (*schema, error) {
 		}
 		s.asked, s.seen = true, now
 	}
-	address := s.listed[documentOf(k.GroupVersion())]
+	address := s.listed["apis/"+k.GroupVersion().String()]
 	// Whether Calico's kinds are served from CRDs makes another schema of the same document.
 	version := fmt.Sprintf("%s native=%t", address, s.config.Cluster.NativeCalico())
 	if kept := s.kept[k]; kept != nil && kept.version == version {
@@ -55,14 +59,6 @@ func (s *schemas) of(ctx context.Context, k kinds.Kind) (*schema, error) {
 		return nil, err
 	}
 	return s.kept[k], nil
-}
-
-// documentOf names the document of a group and version in the list of all.
-func documentOf(gv runtimeschema.GroupVersion) string {
-	if gv.Group == "" {
-		return "api/" + gv.Version
-	}
-	return "apis/" + gv.String()
 }
 
 // list reads which documents there are.
@@ -106,7 +102,7 @@ func (s *schemas) read(ctx context.Context, gv runtimeschema.GroupVersion, addre
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("reading the API server's schemas of %s: %w", gv, err)
 	}
-	for _, k := range append(kinds.Guarded(), kinds.Namespace) {
+	for _, k := range kinds.Guarded() {
 		if k.GroupVersion() != gv {
 			continue
 		}

@@ -68,7 +68,7 @@ func TestOneRequestForEqualObjects(t *testing.T) {
 	require.NoError(t, all.Wait())
 	tried, read := b.asked()
 	assert.Len(t, tried, 5)
-	assert.Equal(t, 3, read, "the list, and two documents")
+	assert.Equal(t, 2, read, "the list, and one document")
 
 	faults, err := b.Validate(t.Context(), template(b, b.namespace, 4), nowhere)
 	require.NoError(t, err)

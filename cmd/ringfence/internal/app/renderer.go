@@ -61,6 +61,9 @@ func (r *renderer) Render(ctx context.Context, s *sources.Snapshot) (*sync.Rende
 		Network:   networkOf(repository.Network),
 		TenantMay: repository.Layout.TenantMay,
 		Ignore:    ignoreRules(repository.Drift.Ignore), DeleteExtra: repository.Drift.Extra == "delete",
+		Field: func(overlay string, o kustomize.Object, way ...any) kustomize.Problem {
+			return current.Field(files, overlay, o, way...)
+		},
 		Guard: func(ctx context.Context, namespace string) ([]kustomize.Object, error) {
 			return current.Guard(ctx, files, namespace)
 		},
