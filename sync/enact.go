@@ -274,7 +274,7 @@ func (r *round) question() (order.Question, []int) {
 	if name != clusterTenant && b.touches(clusterTenant) {
 		s.Wanted, s.Cluster = slices.Concat(s.Wanted, s.Cluster), nil
 		for _, d := range r.clusterDifferences() {
-			q.Changes = append(q.Changes, order.Change{Difference: d, Held: true})
+			q.Changes = append(q.Changes, order.Change{Difference: d, Held: true, Around: true})
 		}
 	}
 	if name == clusterTenant || r.relabels() {
@@ -285,15 +285,16 @@ func (r *round) question() (order.Question, []int) {
 	return q, index
 }
 
-// clusterDifferences are those between what is live of the cluster overlay and what it is to become.
+// clusterDifferences are those between what is live of the cluster overlay and what it is to become. What others have put
+// there stays, and is no part of either.
 func (r *round) clusterDifferences() []drift.Difference {
 	overlay := r.world.targets[clusterTenant]
 	if overlay == nil {
 		return nil
 	}
-	native := r.engine.cluster.NativeCalico()
+	before := r.world.barrier.before
 	found, err := drift.Compare(overlay.wanted, sortedByID(r.engine.cluster.In(clusterTenant)), func(o *drift.Observed) bool {
-		return drift.BuiltIn(o, native) != ""
+		return before == nil || !before.holds(o.ID)
 	})
 	if err != nil {
 		return nil // its own round says so

@@ -150,7 +150,7 @@ func (o *ordeal) bystand() {
 		o.create(maps, name, StateName, "")
 	}
 	o.create(calicoV3.WithResource("tiers"), "", "theirs", "{order: 900, defaultAction: Pass}")
-	o.create(calicoV3.WithResource("globalnetworkpolicies"), "", "theirs.one", "{tier: theirs, selector: has(nobody), types: [Egress], egress: [{action: Pass}]}")
+	o.create(calicoV3.WithResource("globalnetworkpolicies"), "", "theirs.one", "{tier: theirs, selector: has(nobody), types: [Egress], egress: [{action: Allow}]}")
 }
 
 // stranger makes what nobody may touch inside a tenant.

@@ -29,6 +29,7 @@ const (
 // If we crash in between, the next start begins anew: what is closed already is compared first, and not written.
 type barrier struct {
 	touched map[string]bool // immutable
+	before  *target         // what the cluster overlay was last; nil if nothing. Immutable
 	now     atomic.Int32    // the turn
 	beyond  atomic.Pointer[map[string][]reach.Connection]
 }
@@ -122,6 +123,7 @@ func (o *owner) raise(next *world, touched map[string]bool) {
 		return
 	}
 	next.barrier = newBarrier(touched)
+	next.barrier.before = o.base[clusterTenant]
 	o.waiting = maps.Clone(touched)
 	o.pending = o.comers(next.barrier)
 	maps.DeleteFunc(o.beyond, func(unit string, _ []reach.Connection) bool { return touched[unit] || next.targets[unit] == nil })

@@ -211,7 +211,9 @@ func (r *round) settle(context.Context) (done bool, err error) {
 	if r.out.waits || len(r.out.heldBy) > 0 {
 		return true, nil
 	}
-	r.out.reached = true
+	if r.out.reached = true; r.target.held == nil { // what is live beyond it now is not the tenant's
+		r.out.beyond = nil
+	}
 	if r.equal {
 		r.engine.config.Metrics.lastSuccess.WithLabelValues(r.target.name).Set(float64(time.Now().Unix()))
 	}

@@ -224,6 +224,14 @@ func TestNoOpenWindow(t *testing.T) {
 	apply := func(r random.Revision) {
 		s := repo.commit(revisionFiles(t, prefix, r))
 		d.Offer(s)
+		defer func() {
+			if t.Failed() {
+				for _, one := range d.Tenants() {
+					t.Logf("%q %s applied %s: %s %v", one.Name, one.State, short(one.Applied), one.Reason, one.Problems)
+				}
+				t.Logf("live:\n%s\nGit:\n%s", texts(t, maps.Values(h.replay)), texts(t, r.All()))
+			}
+		}()
 		require.Eventually(t, func() bool { // to find the order of so many tiers takes its time where others share the machine
 			if st := d.saved(); st.Applied != s.Revision().Commit || len(st.Pending) > 0 {
 				return false

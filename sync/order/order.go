@@ -36,6 +36,8 @@ type Change struct {
 	Difference drift.Difference
 	// Held: the change belongs to the target, and is not made now.
 	Held bool
+	// Around: another unit makes the change. It is held, and belongs to the end that windows are judged by.
+	Around bool
 }
 
 // Step is one write.
@@ -63,7 +65,7 @@ type Order struct {
 	Steps []Step
 	// Waiting are the indices of changes that cannot be made now without a window, in order.
 	Waiting []int
-	// Beyond are the connections that are still let through after the closings, and that the target does not allow.
+	// Beyond are the connections that are still let through after the closings, and that the unit's own changes would close.
 	Beyond []reach.Connection
 }
 
@@ -147,7 +149,7 @@ func (q *Question) key(stages []*exposure.Stage) string {
 	var b strings.Builder
 	fmt.Fprint(&b, q.Alone, q.Fresh, q.Namespace == "")
 	for _, c := range q.Changes {
-		fmt.Fprint(&b, c.Held, c.Difference.Want == nil)
+		fmt.Fprint(&b, c.Held, c.Around, c.Difference.Want == nil)
 	}
 	for _, s := range stages {
 		b.WriteString(s.Key())

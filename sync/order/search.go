@@ -17,6 +17,7 @@ type search struct {
 	Question
 	stages  []*exposure.Stage
 	ends    [][2]*reach.Connectivity // live, and Git
+	own     []*reach.Connectivity    // Git in the unit, live around it
 	now     moment
 	left    []int        // changes that are not made yet
 	between map[int]bool // changes that are written as something in between
@@ -52,14 +53,15 @@ func (s *search) run() (*Order, error) {
 		s.now.worlds = append(s.now.worlds, live)
 		s.now.allows = append(s.now.allows, live.Connectivity())
 		s.ends = append(s.ends, [2]*reach.Connectivity{live.Connectivity(), git.Connectivity()})
+		s.own = append(s.own, s.ownEnd(stage, live).Connectivity())
 	}
 	for i, c := range s.Changes {
-		if !c.Held {
+		if !c.Held && !c.Around {
 			s.left = append(s.left, i)
 		}
 	}
 	s.closings()
-	s.order.Beyond = s.beyond(s.now)
+	s.order.Beyond = s.beyond(s.own)
 	s.openings()
 	s.order.Waiting = s.left
 	return &s.order, nil
@@ -77,7 +79,7 @@ func (s *search) closings() {
 		case s.ward():
 		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
-		case !s.Alone && len(s.beyond(s.now)) > 0 && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
+		case !s.Alone && len(s.beyond(s.git())) > 0 && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
 		default:
 			return
 		}
@@ -258,11 +260,30 @@ func (s *search) take(i int, phase Phase, content *unstructured.Unstructured, re
 	s.now = t.next
 }
 
-// beyond returns what a state lets through and the target does not.
-func (s *search) beyond(m moment) []reach.Connection {
+// ownEnd is the world in which the unit has made all its changes, and nobody else has.
+func (s *search) ownEnd(stage *exposure.Stage, live *reach.World) *reach.World {
+	var changes []reach.Change
+	for i, c := range s.Changes {
+		if !c.Around {
+			changes = append(changes, stage.Change(c.Difference, s.target(i)))
+		}
+	}
+	return live.With(changes...)
+}
+
+// git returns the end that windows are judged by, in every context.
+func (s *search) git() (ends []*reach.Connectivity) {
+	for _, e := range s.ends {
+		ends = append(ends, e[1])
+	}
+	return ends
+}
+
+// beyond returns what is let through now and at an end is not.
+func (s *search) beyond(ends []*reach.Connectivity) []reach.Connection {
 	var out []reach.Connection
-	for k, ends := range s.ends {
-		out = reach.JoinConnections(out, s.stages[k].Widen(reach.Moves(ends[1], m.allows[k]).Gained))
+	for k, end := range ends {
+		out = reach.JoinConnections(out, s.stages[k].Widen(reach.Moves(end, s.now.allows[k]).Gained))
 	}
 	return out
 }
