@@ -46,8 +46,12 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // verb returns the API verb of a request: get covers discovery and list, since
-// the path alone does not tell a list from an object.
+// the path alone does not tell a list from an object; dryrun is a write that was
+// only tried.
 func verb(r *http.Request) string {
+	if r.URL.Query().Get("dryRun") != "" {
+		return "dryrun"
+	}
 	switch r.Method {
 	case http.MethodGet:
 		if w := r.URL.Query().Get("watch"); w == "true" || w == "1" {
