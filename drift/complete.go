@@ -6,18 +6,31 @@ import (
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
-// Complete returns an object of Calico's as it is best sent: with what its API
-// server would add by itself (the tier, the types, both sides of each rule), so that
-// an apply of what is there already changes nothing, and no type stays that nobody
-// wrote. It means the same on every [Flavour]. What is not Calico's is returned as it
-// is; o is never changed.
+// Complete returns an object of Calico's as it is best sent: as its API server would
+// store it, with what that would add by itself (the tier, the types, both sides of each
+// rule), numbers as such, and without what is empty. So an apply of what is there
+// already changes nothing, and no type stays that nobody wrote. It means the same on
+// every [Flavour]. What is not Calico's is returned as it is; o is never changed.
 func Complete(k kinds.Kind, o *unstructured.Unstructured) *unstructured.Unstructured {
 	spec, ok := o.Object["spec"].(map[string]any)
-	if k.Group != kinds.GroupCalico || !k.Tiered || (!ok && o.Object["spec"] != nil) || spec["stagedAction"] == "Delete" {
+	typed := prototype(k)
+	if k.Group != kinds.GroupCalico || typed == nil || (!ok && o.Object["spec"] != nil) || spec["stagedAction"] == "Delete" {
 		return o
 	}
 	o = o.DeepCopy()
-	if spec, ok = o.Object["spec"].(map[string]any); !ok {
+	if body, known, err := throughType(map[string]any{"spec": o.Object["spec"]}, typed); known && err == nil {
+		o.Object["spec"] = body["spec"]
+	}
+	if k.Tiered {
+		completePolicy(o)
+	}
+	return o
+}
+
+// completePolicy fills in what a policy lacks, also if it has fields that are not known.
+func completePolicy(o *unstructured.Unstructured) {
+	spec, ok := o.Object["spec"].(map[string]any)
+	if !ok {
 		spec = map[string]any{}
 		o.Object["spec"] = spec
 	}
@@ -28,7 +41,6 @@ func Complete(k kinds.Kind, o *unstructured.Unstructured) *unstructured.Unstruct
 	if types, _ := spec["types"].([]any); len(types) == 0 {
 		spec["types"] = typesOf(ingress, egress)
 	}
-	return o
 }
 
 // completeRules gives each rule of a list both its sides, and returns how many

@@ -19,6 +19,8 @@ const (
 	RefusalNone Refusal = ""
 	// RefusalSpelling says that the object exists under the other spelling of its name.
 	RefusalSpelling Refusal = "other spelling"
+	// RefusalExists says that the object was made since it was looked for.
+	RefusalExists Refusal = "exists"
 	// RefusalTier says that the tier of the policy does not exist; once it does, try again.
 	RefusalTier Refusal = "no tier"
 	// RefusalInvalid says that the object is refused as it is, now and later.
@@ -40,6 +42,7 @@ var refusals = []struct {
 	as   Refusal
 }{
 	{500, "too old resource version", RefusalExpired},
+	{500, "resource already exists", RefusalExists},
 	{500, "Tier(", RefusalTier},
 	{500, "StorageError: key not found", RefusalTier},
 	{500, "resource not found ", RefusalSpelling},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -19,7 +20,7 @@ func describe(w *drift.Wanted, err error) error {
 	return writeError{
 		Problem: kustomize.Problem{
 			File: w.Origin.File, Line: w.Origin.Line,
-			Message: fmt.Sprintf("writing %s: %v", w.ID, err), Hint: hint(w.ID, err),
+			Message: fmt.Sprintf("writing %s: %s", w.ID, oneLine(err)), Hint: hint(w.ID, err),
 		},
 		cause: err,
 	}
@@ -34,12 +35,29 @@ type writeError struct {
 // Unwrap returns what the API server said.
 func (e writeError) Unwrap() error { return e.cause }
 
+// oneLine is an error on one line: Calico's API server makes a list of several.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+const notAccepted = "the API server does not accept the object as it is written there"
+
 func hint(id drift.ID, err error) string {
+	switch drift.RefusalOf(err) {
+	case drift.RefusalSpelling:
+		return "with and without \"default.\" before its name it is one policy: leave one of them out"
+	case drift.RefusalTier:
+		return "its tier does not exist: is there a Tier of that name in the cluster overlay? it is tried again"
+	case drift.RefusalInvalid:
+		return notAccepted
+	case drift.RefusalHidden:
+		return "Ringfence needs get on the tier, and get, list, watch, create, update, patch and delete on tier." + id.Kind.Resource + " in it"
+	case drift.RefusalAway:
+		return "the API server that serves " + id.Kind.Group + " does not answer; it is tried again"
+	}
 	switch {
 	case apierrors.IsForbidden(err):
 		return "the API server forbids it: an admission rule, or a missing grant; Ringfence needs get, list, watch, create, update, patch and delete on " + id.Kind.Resource
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		return "the API server does not accept the object as it is written there"
+		return notAccepted
 	case apierrors.IsNotFound(err) && id.Namespace != "":
 		return "the namespace or the kind is gone; it is tried again when it comes back"
 	case errors.Is(err, errUnequal):

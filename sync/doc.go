@@ -93,8 +93,6 @@
 // right and had no reason to write. Whatever of it that leader does not want it then
 // undoes at once, as what is yet to be done or as drift. And a
 // creation is told as an extra where no process that runs has seen the object in Git.
-// Calico's own API server (before 3.32) takes a creation for an update where there is
-// such an object: a held one overwrites it there, until the next leader sees that.
 // While standing by, what was corrected is not listed, since only the leader knows
 // what it did.
 //

@@ -86,7 +86,7 @@ func New(c Config) (*Engine, error) {
 func newEngine(c Config, cluster *drift.Cluster) *Engine {
 	e := &Engine{
 		config: c, cluster: cluster, former: newFormer(),
-		writer: &writer{dynamic: c.Dynamic, manager: c.manager(), cluster: cluster},
+		writer: &writer{dynamic: c.Dynamic, manager: c.manager(), cluster: cluster, queue: newQueue(c.Metrics.queued)},
 		ledger: drift.NewLedger(c.DriftMetrics),
 		judge:  exposure.New(), planner: order.New(),
 		queue: workqueue.NewTypedRateLimitingQueue(
@@ -104,6 +104,7 @@ func newEngine(c Config, cluster *drift.Cluster) *Engine {
 		fights:     map[string]int{},
 		screenings: newScreenings(),
 	}
+	e.writer.wants, e.writer.lost = e.gitHas, e.lostWrite
 	e.writer.versions = func(id drift.ID) []*drift.Wanted { return e.progressOf(id.Namespace).versions[id] }
 	return e
 }

@@ -36,8 +36,9 @@ type plane struct {
 }
 
 var (
-	shared  plane
-	benches atomic.Int64 // how many namespaces were made
+	shared     plane
+	aggregated plane
+	benches    atomic.Int64 // how many namespaces were made
 )
 
 func TestMain(m *testing.M) {
@@ -49,8 +50,11 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if shared.control != nil {
-		if err := shared.control.Stop(); err != nil {
+	for _, p := range []*plane{&shared, &aggregated} {
+		if p.control == nil {
+			continue
+		}
+		if err := p.control.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
 		}
@@ -58,15 +62,39 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// apiServer returns a client's configuration for the shared API server. With RINGFENCE_TEST_CALICO=aggregated Calico's
-// kinds are served by Calico's own.
+// sharedCalico is how Calico's kinds are served on the shared API server: with RINGFENCE_TEST_CALICO=aggregated by Calico's
+// own, with none not at all.
+func sharedCalico() controlplane.Calico {
+	switch named := os.Getenv("RINGFENCE_TEST_CALICO"); named {
+	case "none":
+		return controlplane.NoCalico
+	default:
+		return cmp.Or(controlplane.Calico(named), controlplane.CalicoCRD)
+	}
+}
+
+// apiServer returns a client's configuration for the shared API server.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
-	shared.once.Do(func() {
-		shared.control, shared.err = controlplane.Start(context.Background(), controlplane.Config{Calico: cmp.Or(controlplane.Calico(os.Getenv("RINGFENCE_TEST_CALICO")), controlplane.CalicoCRD)})
+	return shared.start(t, sharedCalico())
+}
+
+// calicoServer returns a client's configuration for an API server beside which Calico's own runs.
+func calicoServer(t *testing.T) *rest.Config {
+	t.Helper()
+	if sharedCalico() == controlplane.CalicoAggregated {
+		return apiServer(t)
+	}
+	return aggregated.start(t, controlplane.CalicoAggregated)
+}
+
+func (p *plane) start(t *testing.T, calico controlplane.Calico) *rest.Config {
+	t.Helper()
+	p.once.Do(func() {
+		p.control, p.err = controlplane.Start(context.Background(), controlplane.Config{Calico: calico})
 	})
-	require.NoError(t, shared.err)
-	return shared.control.REST()
+	require.NoError(t, p.err)
+	return p.control.REST()
 }
 
 // fault stands between a client and the API server. It answers a request itself,

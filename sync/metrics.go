@@ -10,6 +10,8 @@ type Metrics struct {
 	objects     *prometheus.CounterVec
 	lastSuccess *prometheus.GaugeVec
 	held        *prometheus.GaugeVec
+	lost        prometheus.Counter
+	queued      prometheus.Gauge
 }
 
 // NewMetrics makes the families and registers them; with a nil registerer they
@@ -29,6 +31,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ringfence_sync_held_tenants", Help: "Tenants that are not at the newest revision, by what holds them back.",
 		}, []string{"reason"}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ringfence_sync_lost_writes_total", Help: "Writes that Calico's own API server lost and called done; each was made again.",
+		}),
+		queued: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ringfence_sync_queued_writes", Help: "Writes to Calico's own API server that wait for their turn, or are on their way.",
+		}),
 	}
 	for _, a := range []action{created, updated, pruned, failed} {
 		m.objects.WithLabelValues(string(a))
@@ -38,7 +46,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m.lastSuccess.WithLabelValues("")
 	if reg != nil {
-		reg.MustRegister(m.duration, m.objects, m.lastSuccess, m.held)
+		reg.MustRegister(m.duration, m.objects, m.lastSuccess, m.held, m.lost, m.queued)
 	}
 	return m
 }

@@ -85,7 +85,7 @@ func (w *writer) erase(ctx context.Context, live *drift.Observed) error {
 	for range writeTries {
 		uid, version := live.GetUID(), live.GetResourceVersion()
 		err = w.resource(live.ID).Delete(ctx, live.ID.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
-		if err == nil || apierrors.IsNotFound(err) {
+		if err == nil || isGoneAlready(err) {
 			return w.release(ctx, live)
 		}
 		if !apierrors.IsConflict(err) || ctx.Err() != nil {
@@ -112,7 +112,7 @@ func (w *writer) release(ctx context.Context, live *drift.Observed) error {
 			return err
 		}
 		_, err = w.resource(live.ID).Patch(ctx, live.ID.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: w.manager})
-		if err != nil && !apierrors.IsNotFound(err) && !isOtherObject(err) {
+		if err != nil && !isGoneAlready(err) && !isOtherObject(err) {
 			return fmt.Errorf("removing its finalizers: %w", err)
 		}
 	}

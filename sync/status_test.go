@@ -81,6 +81,7 @@ func TestMetricsHaveSamplesFromTheFirstScrape(t *testing.T) {
 	assert.Equal(t, map[string]int{
 		"ringfence_sync_seconds": 1, "ringfence_sync_objects_total": 4,
 		"ringfence_sync_last_success_timestamp_seconds": 1, "ringfence_sync_held_tenants": 4,
+		"ringfence_sync_lost_writes_total": 1, "ringfence_sync_queued_writes": 1,
 	}, got)
 }
 

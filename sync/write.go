@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -52,6 +54,12 @@ type writer struct {
 	cluster *drift.Cluster
 	// versions are what was wanted of an object before; see [progress]. Nil: nothing.
 	versions func(drift.ID) []*drift.Wanted
+	// wants says whether Git has an object. Nil: nothing.
+	wants func(drift.ID) bool
+	// lost is told of a write that the API server lost and called done. Nil: nobody.
+	lost func(drift.ID)
+	// queue is where writes to Calico's own API server wait for their turn. Nil: nowhere.
+	queue *queue
 }
 
 // errUnequal says that the API server does not keep what it is given.
@@ -84,6 +92,9 @@ func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Obse
 		if cannotChange(err) && live != nil {
 			return w.recreate(ctx, want, live)
 		}
+		if drift.RefusalOf(err) == drift.RefusalSpelling {
+			return w.respell(ctx, want, err)
+		}
 		if !apierrors.IsConflict(err) || ctx.Err() != nil {
 			break
 		}
@@ -108,27 +119,36 @@ func equal(want *drift.Wanted, live *drift.Observed) bool {
 	return err == nil && len(fields) == 0
 }
 
-// createOnly makes an apply one that only creates. The API server drops a deletion
-// grace period from an object that it creates, and refuses one on an object that
-// exists, where it is immutable (apimachinery's ValidateObjectMetaUpdate, apiserver's
-// rest.BeforeCreate). An apply has no other way to say so: with a resourceVersion or
-// a uid it never creates. Calico's own API server (before 3.32) keeps the grace period,
-// which means nothing there, and does not refuse it.
+// createOnly makes an apply one that only creates. A deletion grace period cannot be
+// given to an object that exists, nor another one than it has (apimachinery's
+// ValidateObjectMetaUpdate). An apply has no other way to say so: with a
+// resourceVersion or a uid it never creates.
+//
+// The API server drops it from an object that it creates (apiserver's
+// rest.BeforeCreate). Calico's own (before 3.32) keeps it, where it means nothing; so
+// each creation has one of its own, which no object has but the one that it made, and
+// which is sent again with each change (see [keepPeriod]).
 func createOnly(u *unstructured.Unstructured) {
-	var none int64
-	u.SetDeletionGracePeriodSeconds(&none)
+	period := 1 + rand.Int64N(math.MaxInt32)
+	u.SetDeletionGracePeriodSeconds(&period)
+}
+
+// keepPeriod sends the mark of [createOnly] again, if the API server has kept it: to
+// leave it out would change what we own, and nothing else.
+func keepPeriod(u, live *unstructured.Unstructured) {
+	if live.GetDeletionTimestamp() == nil {
+		u.SetDeletionGracePeriodSeconds(live.GetDeletionGracePeriodSeconds())
+	}
 }
 
 // once is one try of the three steps above.
 func (w *writer) once(ctx context.Context, want *drift.Wanted, live *drift.Observed) (*unstructured.Unstructured, error) {
-	u := want.DeepCopy()
+	u := w.sent(want)
 	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
-	if !want.ID.Kind.Namespaced {
-		u.SetNamespace("")
-	}
 	if live != nil {
 		u.SetUID(live.GetUID())
 		u.SetResourceVersion(live.GetResourceVersion())
+		keepPeriod(u, live.Unstructured)
 	} else {
 		createOnly(u)
 	}
@@ -139,13 +159,13 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, live *drift.Obser
 	force := true
 	answer, err := w.resource(want.ID).Patch(ctx, want.ID.Name, types.ApplyPatchType, body,
 		metav1.PatchOptions{FieldManager: w.manager, Force: &force, FieldValidation: metav1.FieldValidationStrict})
-	if isOtherObject(err) { // made since, or deleted and made anew
+	if isOtherObject(err) || isThere(err) { // made since, or deleted and made anew
 		return nil, apierrors.NewConflict(want.ID.Kind.GVR().GroupResource(), want.ID.Name, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	fields, err := checkAnswer(want, answer)
+	fields, err := w.checkAnswer(want, answer)
 	if err != nil || len(fields) == 0 {
 		return answer, err
 	}
@@ -162,7 +182,7 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, live *drift.Obser
 	if err != nil {
 		return nil, err
 	}
-	if fields, err = checkAnswer(want, answer); err != nil {
+	if fields, err = w.checkAnswer(want, answer); err != nil {
 		return nil, err
 	}
 	if len(fields) > 0 {
@@ -188,14 +208,12 @@ func isOtherObject(err error) bool {
 // the annotations that others put there (they mean nothing to policy), its
 // status, and of managedFields only our Apply entry.
 func (w *writer) exactly(want *drift.Wanted, live *unstructured.Unstructured) *unstructured.Unstructured {
-	u := want.DeepCopy()
-	if !want.ID.Kind.Namespaced {
-		u.SetNamespace("")
-	}
+	u := w.sent(want)
 	u.SetUID(live.GetUID())
 	u.SetResourceVersion(live.GetResourceVersion())
 	u.SetCreationTimestamp(live.GetCreationTimestamp())
 	u.SetGeneration(live.GetGeneration())
+	keepPeriod(u, live)
 	annotations := live.GetAnnotations() // a copy
 	for key, value := range want.GetAnnotations() {
 		if annotations == nil {
@@ -228,8 +246,8 @@ func (w *writer) remove(ctx context.Context, live *drift.Observed) error {
 	err := w.resource(live.ID).Delete(ctx, live.ID.Name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version},
 	})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
+	if err != nil && !isGoneAlready(err) {
+		return w.occupied(live.ID, err)
 	}
 	if len(live.GetFinalizers()) == 0 {
 		w.cluster.Erased(live.ID.Kind, live.Unstructured)
@@ -242,7 +260,7 @@ func (w *writer) remove(ctx context.Context, live *drift.Observed) error {
 func (w *writer) current(ctx context.Context, id drift.ID) (*drift.Observed, error) {
 	live, err := w.resource(id).Get(ctx, id.Name, metav1.GetOptions{})
 	switch {
-	case apierrors.IsNotFound(err):
+	case isGoneAlready(err):
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -254,16 +272,18 @@ func (w *writer) current(ctx context.Context, id drift.ID) (*drift.Observed, err
 func (w *writer) resource(id drift.ID) dynamic.ResourceInterface {
 	r := w.dynamic.Resource(id.Kind.GVR())
 	if id.Kind.Namespaced {
-		return r.Namespace(id.Namespace)
+		return w.paced(id.Kind, r.Namespace(id.Namespace))
 	}
-	return r
+	return w.paced(id.Kind, r)
 }
 
-// checkAnswer compares the answer of a write with the render. An answer without
-// name or resourceVersion is a write that was lost (Calico's older API server
-// answers 200 with an empty object then).
-func checkAnswer(want *drift.Wanted, answer *unstructured.Unstructured) ([]drift.Field, error) {
-	if answer.GetName() != want.ID.Name || answer.GetResourceVersion() == "" {
+// checkAnswer compares the answer of a write with the render. One that shows that
+// the write was lost (see [drift.Lost]) is a conflict, and told.
+func (w *writer) checkAnswer(want *drift.Wanted, answer *unstructured.Unstructured) ([]drift.Field, error) {
+	if drift.Lost(want.Unstructured, answer) {
+		if w.lost != nil {
+			w.lost(want.ID)
+		}
 		return nil, apierrors.NewConflict(want.ID.Kind.GVR().GroupResource(), want.ID.Name,
 			errors.New("the API server lost the write and answered with an empty object"))
 	}

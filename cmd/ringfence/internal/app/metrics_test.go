@@ -97,8 +97,8 @@ func TestRequestsAreCounted(t *testing.T) {
 	assert.Equal(t, map[string]int{"get 200": 2, "create 409": 1, "get error": 1, "apply 200": 0}, got)
 }
 
-// families are those of SPEC §7 with their types and labels, as they must be there from the first
-// scrape. Yet to come, with what they are about: ringfence_enforcer_info and
+// families are those of SPEC §7, and two more of writes, with their types and labels, as they must
+// be there from the first scrape. Yet to come, with what they are about: ringfence_enforcer_info and
 // ringfence_enforcer_nodes, ringfence_drift_ignored_objects,
 // ringfence_break_glass_until_timestamp_seconds, ringfence_exposure_connections,
 // ringfence_policy_tests and ringfence_lint_findings.
@@ -116,6 +116,8 @@ var families = map[string]string{
 	"ringfence_sync_objects_total":                    "counter action",
 	"ringfence_sync_last_success_timestamp_seconds":   "gauge tenant",
 	"ringfence_sync_held_tenants":                     "gauge reason",
+	"ringfence_sync_lost_writes_total":                "counter",
+	"ringfence_sync_queued_writes":                    "gauge",
 	"ringfence_api_requests_total":                    "counter code verb",
 	"ringfence_tenants":                               "gauge state",
 	"ringfence_unfenced_namespaces":                   "gauge",
