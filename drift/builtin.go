@@ -12,13 +12,12 @@ import (
 // all the same: it was made by Calico or its operator. It answers "" for
 // everything else.
 //
-// nativeCalico says that projectcalico.org/v3 is served from CRDs: there, names
-// are free for anyone to take, and Calico makes no mirrors, so that an object
-// named like one is somebody's.
+// Where the kinds are served from definitions, names are free for anyone to take, and
+// Calico makes no mirrors: an object named like one is somebody's there.
 //
 // Sources: calico api/pkg/apis/projectcalico/v3/tier.go (static tiers);
 // tigera/operator (tiers allow-tigera and calico-system); calico-api.md §2.1.
-func BuiltIn(o *Observed, nativeCalico bool) string {
+func BuiltIn(o *Observed, f Flavour) string {
 	id := o.ID
 	if id.Kind.Group != kinds.GroupCalico {
 		return ""
@@ -32,7 +31,7 @@ func BuiltIn(o *Observed, nativeCalico bool) string {
 		}
 		return ""
 	}
-	if !nativeCalico && strings.HasPrefix(id.Name, "knp.default.") {
+	if f.Dialect().Mirrors && strings.HasPrefix(id.Name, "knp.default.") {
 		return "Calico's mirror of a Kubernetes NetworkPolicy"
 	}
 	if id.Kind.Namespaced {

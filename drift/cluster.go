@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
@@ -25,8 +26,8 @@ type ClusterConfig struct {
 	Dynamic dynamic.Interface
 	// Discovery says which of the kinds the cluster serves. Required.
 	Discovery discovery.DiscoveryInterface
-	// Metadata watches CustomResourceDefinitions, so that a kind that appears
-	// or vanishes later is picked up. Required.
+	// Metadata watches CustomResourceDefinitions and APIServices, so that a kind
+	// that appears or vanishes later, or is served by another, is picked up. Required.
 	Metadata metadata.Interface
 	// Changed is called after each change of a guarded object or a Namespace,
 	// with the namespace ("" for cluster-scoped kinds). It must not block.
@@ -56,7 +57,9 @@ type Cluster struct {
 	found   bool // the served kinds are known
 	watched map[kinds.Kind]*watched
 	blind   map[kinds.Kind]string // reason, for kinds of which it is not known whether they are served
-	native  bool
+	flavour Flavour               // "" until it is known
+
+	warned bool // owned by Run: it was told that the flavour may not be asked for
 }
 
 // NewCluster returns a Cluster that sees nothing until Run.
@@ -92,7 +95,9 @@ func (c *Cluster) Run(ctx context.Context) error {
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	wg.Go(func() { c.watchDefinitions(ctx) })
+	for _, says := range []schema.GroupVersionResource{definitions, registrations} {
+		wg.Go(func() { c.watchOccasions(ctx, says) })
+	}
 	wg.Go(func() { c.watchTiers(ctx) })
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -134,8 +139,8 @@ func (c *Cluster) rediscover() {
 }
 
 // Definitions returns a number that grows whenever what the API server serves, or
-// the schema of it, may have changed: with each CustomResourceDefinition that does
-// and a moment later, when the watch on them is renewed, and with each Rediscover.
+// the schema of it, may have changed: with each CustomResourceDefinition and APIService
+// that does and a moment later, when a watch on them is renewed, and with each Rediscover.
 func (c *Cluster) Definitions() uint64 { return c.defined.Load() }
 
 // In returns the guarded objects of one namespace, or the cluster-scoped ones
@@ -195,13 +200,6 @@ func (c *Cluster) NamespaceLabels() iter.Seq2[string, map[string]string] {
 
 // Served says whether the cluster serves the kind.
 func (c *Cluster) Served(k kinds.Kind) bool { return c.of(k) != nil }
-
-// NativeCalico says whether projectcalico.org/v3 is served from CRDs.
-func (c *Cluster) NativeCalico() bool {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.native
-}
 
 // Synced says whether everything can be seen: the served kinds are known, and
 // each one's watch stands on a whole list. If not, what is not in the live side

@@ -189,7 +189,7 @@ func TestClusterLives(t *testing.T) {
 	assert.Empty(t, s.Blind())
 	assert.True(t, s.Served(kinds.NetworkPolicy))
 	assert.False(t, s.Served(kinds.Tier))
-	assert.False(t, s.NativeCalico())
+	assert.Equal(t, FlavourNone, s.Flavour())
 	assert.Contains(t, s.Namespaces(), "kube-system")
 	assert.True(t, s.Namespace("kube-system").Seen.IsZero(), "it was there before")
 
@@ -241,15 +241,15 @@ func TestClusterLives(t *testing.T) {
 		eventually(t, "told", func() bool { return s.healths() > health })
 	})
 
-	t.Run("whether Calico is native is not guessed from an error", func(t *testing.T) {
-		path := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/networkpolicies.projectcalico.org"
+	t.Run("who serves Calico's kinds is not guessed from an error", func(t *testing.T) {
+		path := "/apis/apiregistration.k8s.io/v1/apiservices/v3.projectcalico.org"
 		s.refuse.Store(&path)
-		_, err := s.askNative(t.Context())
-		require.ErrorContains(t, err, "asking for the definition networkpolicies.projectcalico.org")
+		_, err := s.askFlavour(t.Context())
+		require.ErrorContains(t, err, "asking who serves projectcalico.org/v3")
 		s.refuse.Store(nil)
-		native, err := s.askNative(t.Context())
+		flavour, err := s.askFlavour(t.Context())
 		require.NoError(t, err)
-		assert.False(t, native)
+		assert.Equal(t, FlavourNone, flavour)
 	})
 
 	t.Run("a kind appears, vanishes and comes back", func(t *testing.T) {
@@ -258,6 +258,7 @@ func TestClusterLives(t *testing.T) {
 			s.apply(t, networkSetDefinition)
 			eventually(t, "served", func() bool { return s.Served(networkSet()) && s.Synced() })
 			assert.Greater(t, s.healths(), health)
+			assert.Equal(t, FlavourNative, s.Flavour())
 			eventually(t, "a set can be made", func() bool {
 				u := &unstructured.Unstructured{Object: parse(t, `{apiVersion: projectcalico.org/v3, kind: NetworkSet, metadata: {name: s, namespace: tenant}, spec: {nets: [192.0.2.0/24]}}`)}
 				_, err := s.at(u).Create(t.Context(), u, metav1.CreateOptions{})
@@ -267,7 +268,7 @@ func TestClusterLives(t *testing.T) {
 			eventually(t, "the set is seen", func() bool { return s.Get(set) != nil })
 			health = s.healths()
 			require.NoError(t, s.dynamic.Resource(definitions).Delete(t.Context(), "networksets.projectcalico.org", metav1.DeleteOptions{}))
-			eventually(t, "served no longer", func() bool { return !s.Served(networkSet()) && s.Synced() })
+			eventually(t, "served no longer", func() bool { return !s.Served(networkSet()) && s.Synced() && s.Flavour() == FlavourNone })
 			assert.Greater(t, s.healths(), health)
 			assert.Nil(t, s.Get(set))
 		}
@@ -327,7 +328,7 @@ func TestEqualToWhatTheServerMakesOfIt(t *testing.T) {
 func testEqualToWhatTheServerMakesOfIt(t *testing.T, calico controlplane.Calico) {
 	s := newSite(t, startPlane(t, controlplane.Config{Calico: calico, Log: io.Discard}).REST())
 	eventually(t, "synced", s.Synced)
-	assert.Equal(t, calico == controlplane.CalicoCRD, s.NativeCalico())
+	assert.Equal(t, map[controlplane.Calico]Flavour{controlplane.CalicoCRD: FlavourNative, controlplane.CalicoAggregated: FlavourAggregated}[calico], s.Flavour())
 	for _, k := range kinds.Guarded() {
 		if k.Group != kinds.GroupPolicy {
 			assert.True(t, s.Served(k), label(k))

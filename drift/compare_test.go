@@ -24,7 +24,7 @@ type comparison struct {
 	// Git and Live are objects as they are written in YAML.
 	Git  []map[string]any `json:"git"`
 	Live []map[string]any `json:"live"`
-	// Calico is "native" where projectcalico.org/v3 is served from CRDs.
+	// Calico is the flavour; "" is of one that is not known.
 	Calico string `json:"calico"`
 	// Differences are the lines that describe must print.
 	Differences []string `json:"differences"`
@@ -38,7 +38,7 @@ func TestCompare(t *testing.T) {
 	for _, file := range files {
 		for _, c := range readCases(t, file) {
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml")+"/"+c.Name, func(t *testing.T) {
-				ignored := func(o *Observed) bool { return BuiltIn(o, c.Calico == "native") != "" }
+				ignored := func(o *Observed) bool { return BuiltIn(o, Flavour(c.Calico)) != "" }
 				found, err := Compare(wantedOf(t, c.Git), observedOf(t, c.Live), ignored)
 				require.NoError(t, err)
 				assert.Equal(t, c.Differences, describe(found))

@@ -17,10 +17,6 @@ import (
 
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
-// nativeDefinition is the CRD that exists exactly where Calico's v3 kinds are
-// served without Calico's own API server.
-const nativeDefinition = "networkpolicies." + kinds.GroupCalico
-
 // discover asks which kinds are served, starts a watch for the new ones and
 // ends those of kinds that are gone. A group that does not answer is neither:
 // its kinds stay as they are, and those not yet watched are blind.
@@ -30,13 +26,16 @@ func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // being stopped is not a fault
 	}
-	native, nativeErr := c.askNative(ctx)
+	flavour, flavourErr := c.askFlavour(ctx)
+	if flavourErr == nil {
+		contradicted(flavour, served, unknown)
+	}
 	c.mu.Lock()
 	changed := !c.found
 	c.found = c.found || len(unknown) == 0
-	if nativeErr == nil {
-		changed = changed || c.native != native
-		c.native = native
+	if flavourErr == nil && c.flavour != flavour {
+		changed = true
+		c.turn(flavour)
 	}
 	before := c.blind
 	c.blind = map[kinds.Kind]string{}
@@ -74,7 +73,7 @@ func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
 	if len(unknown) > 0 {
 		return fmt.Errorf("discovering the served kinds: %d unknown", len(unknown))
 	}
-	return nativeErr
+	return flavourErr
 }
 
 // showBlind shows in the metrics the kinds of which it is not known whether they
@@ -133,22 +132,14 @@ func everywhere(members []kinds.Kind) bool {
 	return slices.Contains(members, kinds.NetworkPolicy) || slices.Contains(members, kinds.Namespace)
 }
 
-// askNative answers with an error where it cannot be known now. Without the
-// permission to ask it never can be; Calico's mirrors are then assumed.
-func (c *Cluster) askNative(ctx context.Context) (bool, error) {
-	_, err := c.config.Metadata.Resource(definitions).Get(ctx, nativeDefinition, metav1.GetOptions{})
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		return err == nil, nil
-	}
-	return false, fmt.Errorf("asking for the definition %s: %w", nativeDefinition, err)
-}
-
-// watchDefinitions makes an occasion whenever a CustomResourceDefinition
-// changes. It keeps nothing: the answer is always asked anew.
-func (c *Cluster) watchDefinitions(ctx context.Context) {
+// watchOccasions makes an occasion whenever one of a resource changes that says what
+// the API server serves. It keeps nothing: the answer is always asked anew.
+func (c *Cluster) watchOccasions(ctx context.Context, resource schema.GroupVersionResource) {
+	pause := 5 * time.Second
 	for ctx.Err() == nil {
-		w, err := c.config.Metadata.Resource(definitions).Watch(ctx, metav1.ListOptions{})
+		w, err := c.config.Metadata.Resource(resource).Watch(ctx, metav1.ListOptions{})
 		if err == nil {
+			pause = 5 * time.Second
 			c.defined.Add(1)
 			for range w.ResultChan() {
 				c.defined.Add(1)
@@ -160,7 +151,8 @@ func (c *Cluster) watchDefinitions(ctx context.Context) {
 			}
 			w.Stop()
 		}
-		wait(ctx, 5*time.Second)
+		wait(ctx, pause)
+		pause = min(2*pause, time.Minute)
 	}
 }
 

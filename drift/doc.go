@@ -18,7 +18,7 @@
 // It never writes to the cluster and knows nothing of how that is done.
 //
 // Calico's kinds are served in ways that differ in more than their names: [Flavour] says
-// which a cluster has, [Dialect] what follows from it, [Complete] how an object is best
+// which a cluster has ([Cluster.Flavour], found out anew while it changes), [Dialect] what follows from it, [Complete] how an object is best
 // sent, [Lost] whether a write was answered and lost, and [RefusalOf] what an error means.
 //
 // What a difference does to traffic is said by package exposure.

@@ -56,14 +56,17 @@ type Dialect struct {
 	// HidesTiers: a list leaves out, without a word, the policies of tiers that the
 	// caller may not see, and of tiers that are gone.
 	HidesTiers bool
+	// Mirrors: Kubernetes NetworkPolicies are shown as policies of Calico's as well,
+	// under names that nobody else can take.
+	Mirrors bool
 }
 
 var dialects = map[Flavour]Dialect{
-	FlavourNone:   {DryRuns: true, SaysModified: true, Bookmarks: true},
+	FlavourNone:   {SaysModified: true, Bookmarks: true}, // nobody answers a dry run
 	FlavourNative: {DryRuns: true, SaysModified: true, Bookmarks: true},
 	FlavourAggregated: {
 		TwoSpellings: true, Prefixed: true, LosesWrites: true, Restless: true, StickyTypes: true,
-		TierEndsWatches: true, HidesTiers: true,
+		TierEndsWatches: true, HidesTiers: true, Mirrors: true,
 	},
 }
 

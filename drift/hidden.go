@@ -39,7 +39,7 @@ func (w *watched) listed() {
 // doubt makes a kind blind before it takes over a list in which something is missing
 // that it holds: it may be gone, or have been hidden since. Who asks the tiers tells.
 func (w *watched) doubt(list []any) {
-	if !w.kind.Tiered || w.cluster.NativeCalico() || !w.store.loses(list) {
+	if !w.kind.Tiered || !w.cluster.Flavour().Dialect().HidesTiers || !w.store.loses(list) {
 		return
 	}
 	w.noting.Lock()

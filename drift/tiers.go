@@ -50,14 +50,14 @@ func (c *Cluster) retier() {
 // from definitions nothing is left out. It answers false if it could not tell, or if
 // something is hidden: what lets us see it again is nothing that a watch tells of.
 func (c *Cluster) findHidden(ctx context.Context) (told bool) {
-	tiers, native := c.of(kinds.Tier), c.NativeCalico()
+	tiers, hides := c.of(kinds.Tier), c.Flavour().Dialect().HidesTiers
 	told = true
 	for k, w := range c.all() {
 		if !k.Tiered {
 			continue
 		}
 		hidden := ""
-		if tiers != nil && !native {
+		if tiers != nil && hides {
 			var err error
 			if hidden, err = w.hiddenTiers(ctx, tiers); err != nil {
 				told = false

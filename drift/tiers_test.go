@@ -20,8 +20,10 @@ func TestHiddenTiers(t *testing.T) {
 	plane := startPlane(t, controlplane.Config{Calico: controlplane.CalicoCRD})
 	asked, hides := &atomic.Int64{}, &atomic.Bool{}
 	aggregated := fault(func(r *http.Request, _ http.RoundTripper) *http.Response {
-		if strings.HasSuffix(r.URL.Path, "/customresourcedefinitions/"+nativeDefinition) {
-			return status(404, "NotFound", "")
+		if strings.HasSuffix(r.URL.Path, "/apiservices/v3.projectcalico.org") {
+			answer := status(200, "", "")
+			answer.Body = io.NopCloser(strings.NewReader(`{"kind":"APIService","apiVersion":"apiregistration.k8s.io/v1","metadata":{"name":"v3.projectcalico.org"},"spec":{"service":{"name":"calico-api"}}}`))
+			return answer
 		}
 		tier, found := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "spec.tier=")
 		if !found {
@@ -39,7 +41,7 @@ func TestHiddenTiers(t *testing.T) {
 	s.fault.Store(&aggregated)
 	s.start()
 	eventually(t, "synced", s.Synced)
-	assert.False(t, s.NativeCalico())
+	assert.Equal(t, FlavourAggregated, s.Flavour())
 	assert.Positive(t, asked.Load(), "before it is said that all is seen")
 
 	hides.Store(true)
@@ -67,5 +69,5 @@ func TestHiddenTiers(t *testing.T) {
 	native.fault.Store(&counts)
 	native.start()
 	eventually(t, "synced", native.Synced)
-	assert.True(t, native.NativeCalico())
+	assert.Equal(t, FlavourNative, native.Flavour())
 }

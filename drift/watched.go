@@ -54,7 +54,7 @@ func newWatched(k kinds.Kind, c *Cluster, cancel context.CancelFunc) *watched {
 		}
 	}
 	w := &watched{kind: k, cluster: c, cancel: cancel, store: newStore(k, changed), anew: make(chan struct{}, 1)}
-	if c.native { // nothing is left out of its lists
+	if !c.flavour.Dialect().HidesTiers { // nothing is left out of its lists
 		w.hidden.Store(new(string))
 	}
 	w.pulse.lost = w.lost

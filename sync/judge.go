@@ -36,9 +36,9 @@ func (r *round) scene() *exposure.Scene {
 	if overlay != nil {
 		s.Cluster = overlay.wanted
 	}
-	native := r.engine.cluster.NativeCalico()
+	flavour := r.engine.cluster.Flavour()
 	for _, o := range r.engine.cluster.In("") {
-		if overlay == nil || drift.BuiltIn(o, native) != "" {
+		if overlay == nil || drift.BuiltIn(o, flavour) != "" {
 			s.Fixed = append(s.Fixed, o)
 		}
 	}

@@ -268,10 +268,10 @@ func (r *round) compare() (mend, extra []drift.Difference, err error) {
 			live = append(live, ns)
 		}
 	}
-	native := cluster.NativeCalico()
+	flavour := cluster.Flavour()
 	builtin := map[string]int{}
 	all, err := drift.Compare(r.target.wanted, live, func(o *drift.Observed) bool {
-		reason := drift.BuiltIn(o, native)
+		reason := drift.BuiltIn(o, flavour)
 		if reason != "" {
 			builtin[reason]++
 		}

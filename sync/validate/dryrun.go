@@ -34,7 +34,7 @@ func (v *Validator) tells(w *drift.Wanted) bool {
 	if k.Group != kinds.GroupCalico {
 		return true
 	}
-	if !v.config.Cluster.NativeCalico() {
+	if !v.config.Cluster.Flavour().Dialect().DryRuns {
 		return false
 	}
 	tier, _, _ := unstructured.NestedString(w.Object.Object, "spec", "tier")

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	runtimeschema "k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
@@ -46,8 +47,8 @@ func (s *schemas) of(ctx context.Context, k kinds.Kind) (*schema, error) {
 		s.asked, s.seen = true, now
 	}
 	address := s.listed["apis/"+k.GroupVersion().String()]
-	// Whether Calico's kinds are served from CRDs makes another schema of the same document.
-	version := fmt.Sprintf("%s native=%t", address, s.config.Cluster.NativeCalico())
+	// In which way Calico's kinds are served makes another schema of the same document.
+	version := fmt.Sprintf("%s %s", address, s.config.Cluster.Flavour())
 	if kept := s.kept[k]; kept != nil && kept.version == version {
 		return kept, nil
 	}
@@ -110,7 +111,7 @@ func (s *schemas) read(ctx context.Context, gv runtimeschema.GroupVersion, addre
 		if doc == nil {
 			continue
 		}
-		made, err := doc.schema(k, enforced(k, s.config.Cluster.NativeCalico()))
+		made, err := doc.schema(k, enforced(k, s.config.Cluster.Flavour()))
 		if err != nil {
 			s.config.Log.Warn("a schema of the API server cannot be used; only its own dry-run says what it refuses", "object", k.Kind+"."+k.Group, "err", err)
 			continue
@@ -124,10 +125,10 @@ func (s *schemas) read(ctx context.Context, gv runtimeschema.GroupVersion, addre
 // enforced says whether the API server checks objects of the kind against the schema that it publishes, as it does for
 // CustomResourceDefinitions. The schemas of other kinds are made from Go types: what they call required is then only what
 // the type cannot leave out.
-func enforced(k kinds.Kind, nativeCalico bool) bool {
+func enforced(k kinds.Kind, f drift.Flavour) bool {
 	switch k.Group {
 	case kinds.GroupCalico:
-		return nativeCalico
+		return f == drift.FlavourNative
 	case kinds.GroupPolicy:
 		return true
 	}
