@@ -36,6 +36,11 @@ func (s *Snapshot) Revision() Revision { return s.revision }
 // Paths that fs.ValidPath does not accept fail with fs.ErrInvalid.
 func (s *Snapshot) FS() fs.FS { return s.fsys }
 
+// Named returns the same content under a revision that is no commit, such as "working tree".
+func (s *Snapshot) Named(name string) *Snapshot {
+	return &Snapshot{revision: Revision{Commit: name}, fsys: s.fsys}
+}
+
 // contents returns the files that are held in memory, to be shared with the next snapshot.
 func (s *Snapshot) contents() map[Hash][]byte {
 	if s == nil {

@@ -109,6 +109,20 @@ func (s *store) setRef(name plumbing.ReferenceName, to plumbing.Hash) error {
 // has reports whether the store holds an object.
 func (s *store) has(h plumbing.Hash) bool { return s.HasEncodedObject(h) == nil }
 
+// EncodedObjectSize returns the size of an object, also where it is another repository's: go-git looks there for the whole object
+// alone.
+func (s *store) EncodedObjectSize(h plumbing.Hash) (int64, error) {
+	size, err := s.Storage.EncodedObjectSize(h)
+	if !errors.Is(err, plumbing.ErrObjectNotFound) {
+		return size, err
+	}
+	o, err := s.EncodedObject(plumbing.AnyObject, h)
+	if err != nil {
+		return 0, err
+	}
+	return o.Size(), nil
+}
+
 // packs counts the packs.
 func (s *store) packs() int {
 	found, _ := filepath.Glob(filepath.Join(s.folder, "objects", "pack", "*.pack"))
