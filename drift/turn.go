@@ -40,7 +40,7 @@ func contradicted(f Flavour, served map[kinds.Kind]bool, unknown map[kinds.Kind]
 	for k := range served {
 		found = found || k.Group == kinds.GroupCalico && (f != FlavourAggregated || k == kinds.Tier)
 	}
-	reason := ""
+	var reason string
 	switch {
 	case f == FlavourNone && found:
 		reason = "asking the API server: it names kinds that nobody is registered for"
@@ -66,7 +66,7 @@ func (c *Cluster) turn(f Flavour) {
 	if before == "" {
 		return
 	}
-	c.config.Log.Info("Calico's kinds are served in another way", "from", before, "to", f)
+	c.config.Log.Info("the kinds of calico are served in another way", "from", before, "to", f)
 	for k, w := range c.watched {
 		if k.Group == kinds.GroupCalico {
 			w.cancel()

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,10 +18,7 @@ import (
 // flavour is how the cluster serves Calico's kinds. Where it is not known, they are
 // written as Calico's own API server wants it, which is well understood everywhere.
 func (w *writer) flavour() drift.Flavour {
-	if w.cluster.NativeCalico() {
-		return drift.FlavourNative
-	}
-	return drift.FlavourAggregated
+	return cmp.Or(w.cluster.Flavour(), drift.FlavourAggregated)
 }
 
 // sent returns an object as it is sent: where the API server is restless, with all
