@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
-	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sync/order"
 )
@@ -100,9 +99,12 @@ func (r *round) find() error {
 		return err
 	}
 	r.order = &order.Order{Beyond: found.Beyond}
+	gains := r.progress.gains(r.target, found)
 	for _, s := range found.Steps {
 		s.Change = index[s.Change]
-		s.Opens = r.progress.opens(r.target, r.steps[s.Change].difference.ID, s)
+		if r.target.name != clusterTenant {
+			s.Opens = order.Meeting(s.Opens, gains, func(string) bool { return false })
+		}
 		r.order.Steps = append(r.order.Steps, s)
 	}
 	r.out.beyond = found.Beyond
@@ -147,20 +149,6 @@ func (r *round) refresh() {
 			}
 		}
 	}
-}
-
-// opens returns what a step opens against what was live when the tenant set out for its target.
-func (p *progress) opens(t *target, id drift.ID, s order.Step) []reach.Connection {
-	if p.began.target != t {
-		p.began = beginning{target: t, opens: map[drift.ID][]reach.Connection{}}
-	}
-	if s.Phase != order.Opening {
-		return s.Opens
-	}
-	if _, known := p.began.opens[id]; !known {
-		p.began.opens[id] = s.Opens
-	}
-	return p.began.opens[id]
 }
 
 // mayTake says whether a step may be made now. What undoes drift may at once: both revisions say the same of it. Anything

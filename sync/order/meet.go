@@ -2,6 +2,7 @@ package order
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/ringfence/ringfence/drift/reach"
 )
@@ -9,14 +10,19 @@ import (
 // Meet says whether some connection may be of both lists, each of which is what one unit's side allows. Any namespace for
 // which exemplary answers true may stand for any other one: the cluster overlay is judged by a few tenants of each kind.
 func Meet(a, b []reach.Connection, exemplary func(namespace string) bool) bool {
+	return len(Meeting(a, b, exemplary)) > 0
+}
+
+// Meeting returns those of the first list of which some connection may be of the second one too.
+func Meeting(a, b []reach.Connection, exemplary func(namespace string) bool) (out []reach.Connection) {
 	for _, x := range a {
-		for _, y := range b {
-			if placesMeet(x.From, y.From, exemplary) && placesMeet(x.To, y.To, exemplary) && portsMeet(x.Ports, y.Ports) {
-				return true
-			}
+		if slices.ContainsFunc(b, func(y reach.Connection) bool {
+			return placesMeet(x.From, y.From, exemplary) && placesMeet(x.To, y.To, exemplary) && portsMeet(x.Ports, y.Ports)
+		}) {
+			out = append(out, x)
 		}
 	}
-	return false
+	return out
 }
 
 // placesMeet says whether some pod, or some address that is no known pod's, may be in both places.

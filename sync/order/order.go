@@ -67,6 +67,8 @@ type Order struct {
 	Waiting []int
 	// Beyond are the connections that are still let through after the closings, and that the unit's own changes would close.
 	Beyond []reach.Connection
+	// Gains are the connections that Git allows, in any of the contexts, and that were not allowed when the unit began.
+	Gains []reach.Connection
 }
 
 // Planner finds orders, and remembers them. Get one from New; it is safe for concurrent use.
@@ -159,7 +161,9 @@ func (q *Question) key(stages []*exposure.Stage) string {
 
 // in returns an order for a question that differs from the one it was found for in the name of the namespace alone.
 func (o *Order) in(q Question, from string) *Order {
-	out := &Order{Waiting: o.Waiting, Beyond: exposure.Renamed(o.Beyond, from, q.Namespace)}
+	out := &Order{
+		Waiting: o.Waiting, Beyond: exposure.Renamed(o.Beyond, from, q.Namespace), Gains: exposure.Renamed(o.Gains, from, q.Namespace),
+	}
 	for _, s := range o.Steps {
 		if s.Content != nil {
 			s.Content = q.middles(s.Change)[s.recipe]

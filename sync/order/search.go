@@ -54,6 +54,7 @@ func (s *search) run() (*Order, error) {
 		s.now.allows = append(s.now.allows, live.Connectivity())
 		s.ends = append(s.ends, [2]*reach.Connectivity{live.Connectivity(), git.Connectivity()})
 		s.own = append(s.own, s.ownEnd(stage, live).Connectivity())
+		s.order.Gains = reach.JoinConnections(s.order.Gains, stage.Widen(reach.Moves(live.Connectivity(), git.Connectivity()).Gained))
 	}
 	for i, c := range s.Changes {
 		if !c.Held && !c.Around {
