@@ -23,12 +23,26 @@ func (r *round) closeAll(ctx context.Context) (done bool, err error) {
 	return false, r.follow(ctx, order.Closing)
 }
 
-// openAll makes the openings that may be made now.
+// openAll makes the openings that may be made now. What no order was found for may have one from where the others led to.
 func (r *round) openAll(ctx context.Context) (done bool, err error) {
-	if r.stopped() {
-		return false, nil
+	for !r.stopped() {
+		before := r.undone()
+		if err := r.follow(ctx, order.Opening); err != nil || len(r.order.Waiting) == 0 || r.undone() == before {
+			return false, err
+		}
+		r.order = nil
 	}
-	return false, r.follow(ctx, order.Opening)
+	return false, nil
+}
+
+// undone counts the steps that are not made.
+func (r *round) undone() (n int) {
+	for _, s := range r.steps {
+		if !s.done {
+			n++
+		}
+	}
+	return n
 }
 
 // follow takes the steps up to one phase in their order: in the second one, what was an opening once may only close now.
@@ -98,7 +112,7 @@ func (r *round) find() error {
 	if err != nil {
 		return err
 	}
-	r.order = &order.Order{Beyond: found.Beyond}
+	r.order = &order.Order{Beyond: found.Beyond, Waiting: found.Waiting}
 	gains := r.progress.gains(r.target, found)
 	for _, s := range found.Steps {
 		s.Change = index[s.Change]
@@ -195,7 +209,7 @@ func (r *round) faults() error {
 	if r.out.waits || len(r.out.heldBy) > 0 || r.order == nil || len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	if !r.world.barrier.alone(r.target.name) && r.out.turn < allOpen { // others are yet to open, which may be what it needs
+	if !r.world.barrier.alone(r.target.name) && r.out.turn < lastWord { // others are yet to open, which may be what it needs
 		r.out.waits = slices.ContainsFunc(r.steps, func(s step) bool { return !s.done && !s.held })
 		return nil
 	}

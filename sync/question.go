@@ -43,7 +43,7 @@ func (r *round) question() (order.Question, []int) {
 	name, b := r.target.name, r.world.barrier
 	s := r.scene()
 	q := order.Question{
-		Namespace: name, Scenes: []*exposure.Scene{s}, Alone: b.alone(name), Fresh: r.progress.revision == "" && !r.progress.stood,
+		Namespace: name, Scenes: []*exposure.Scene{s}, Alone: b.alone(name), Strict: b.strict(name), Fresh: r.progress.revision == "" && !r.progress.stood,
 	}
 	var index []int
 	stopped := r.stopped()

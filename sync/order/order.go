@@ -101,6 +101,9 @@ type Question struct {
 	Changes []Change
 	// Alone: nothing else in the cluster changes meanwhile, so that nothing need be opened last.
 	Alone bool
+	// Strict: whoever opens what meets Beyond waits for this unit, and this unit for it. So what closes is closed first, even
+	// where that cuts what another order would keep.
+	Strict bool
 	// Fresh: the namespace was made for its fence, which never stood: there is nobody to be cut off.
 	Fresh bool
 }
@@ -149,7 +152,7 @@ func (p *Planner) Find(judge *exposure.Judge, q Question) (*Order, error) {
 
 func (q *Question) key(stages []*exposure.Stage) string {
 	var b strings.Builder
-	fmt.Fprint(&b, q.Alone, q.Fresh, q.Namespace == "")
+	fmt.Fprint(&b, q.Alone, q.Strict, q.Fresh, q.Namespace == "")
 	for _, c := range q.Changes {
 		fmt.Fprint(&b, c.Held, c.Around, c.Difference.Want == nil)
 	}

@@ -21,6 +21,7 @@ type search struct {
 	now     moment
 	left    []int        // changes that are not made yet
 	between map[int]bool // changes that are written as something in between
+	path    []pathStep   // what is left to the openings, in an order that cuts nothing
 	order   Order
 }
 
@@ -69,7 +70,8 @@ func (s *search) run() (*Order, error) {
 }
 
 // closings takes whatever opens nothing, and puts what does both into a state in between. What cuts is taken only when
-// nothing else is left, one at a time: it may be what keeps something else from cutting.
+// nothing else is left, and no order is found that could leave the rest to the openings and cuts nothing; one at a time: it
+// may be what keeps something else from cutting.
 func (s *search) closings() {
 	s.setUp()
 	for {
@@ -78,6 +80,8 @@ func (s *search) closings() {
 		case s.Alone && s.first(Closing, func(t *trial) bool { return !t.window() && !t.cuts() }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && !t.cuts() }):
 		case s.ward():
+		case s.gentle():
+			return
 		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
 		case !s.Alone && len(s.beyond(s.git())) > 0 && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
@@ -89,6 +93,10 @@ func (s *search) closings() {
 
 // openings takes the rest, as long as nothing is opened that the target denies.
 func (s *search) openings() {
+	for _, step := range s.path {
+		s.take(step.change, Opening, nil, 0, step.trial)
+		s.left = slices.DeleteFunc(s.left, func(i int) bool { return i == step.change })
+	}
 	for {
 		switch {
 		case s.first(Opening, func(t *trial) bool { return !t.window() && !t.beyond() && !t.cuts() }):
@@ -141,10 +149,7 @@ func (s *search) takeIf(i int, phase Phase, will func(*trial) bool) bool {
 
 // mayComeNow says whether nothing else must come first: a tier goes when all else has.
 func (s *search) mayComeNow(i int) bool {
-	gone := func(k int) bool {
-		return s.Changes[k].Difference.Want == nil && s.Changes[k].Difference.ID.Kind == kinds.Tier
-	}
-	return !gone(i) || !slices.ContainsFunc(s.left, func(k int) bool { return !gone(k) })
+	return !s.tierGoes(i) || !slices.ContainsFunc(s.left, func(k int) bool { return !s.tierGoes(k) })
 }
 
 // both says whether a change opens and closes now, or opens what neither end does.
