@@ -101,11 +101,11 @@ func (r *round) find() error {
 	r.refresh()
 	r.order, r.out.beyond, r.taken = &order.Order{}, nil, map[int]bool{}
 	if !slices.ContainsFunc(r.steps, func(s step) bool { return !s.done }) {
-		return r.suspendedBeyond()
+		return r.heldBeyond()
 	}
 	if one, ok := r.single(); ok {
 		r.order.Steps = []order.Step{{Change: one, Phase: order.Closing}}
-		return nil
+		return r.heldBeyond()
 	}
 	q, index := r.question()
 	found, err := r.engine.planner.Find(r.engine.judge, q)
@@ -117,12 +117,12 @@ func (r *round) find() error {
 	for _, s := range found.Steps {
 		s.Change = index[s.Change]
 		if r.target.name != clusterTenant {
-			s.Opens = order.Meeting(s.Opens, gains, func(string) bool { return false })
+			s.Opens = order.Meeting(s.Opens, gains)
 		}
 		r.order.Steps = append(r.order.Steps, s)
 	}
 	r.out.beyond = found.Beyond
-	return nil
+	return r.heldBeyond()
 }
 
 // single returns the one step that there is, if it undoes drift and nothing is held beside it: one object is replaced at
@@ -181,8 +181,7 @@ func (r *round) mayTake(s order.Step) bool {
 		return true
 	}
 	for unit, beyond := range b.lets() {
-		cluster := unit == clusterTenant || name == clusterTenant
-		if unit != name && order.Meet(s.Opens, beyond, func(string) bool { return cluster }) {
+		if unit != name && order.Meet(s.Opens, beyond) {
 			own.held = true
 			if !slices.Contains(r.out.heldBy, unit) {
 				r.out.heldBy = append(r.out.heldBy, unit)

@@ -65,7 +65,8 @@ type Order struct {
 	Steps []Step
 	// Waiting are the indices of changes that cannot be made now without a window, in order.
 	Waiting []int
-	// Beyond are the connections that are still let through after the closings, and that the unit's own changes would close.
+	// Beyond are the connections that are still let through after the closings, or would be once others have made their
+	// changes around the unit, and that the unit's own changes would close.
 	Beyond []reach.Connection
 	// Gains are the connections that Git allows, in any of the contexts, and that were not allowed when the unit began.
 	Gains []reach.Connection

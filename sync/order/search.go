@@ -63,7 +63,7 @@ func (s *search) run() (*Order, error) {
 		}
 	}
 	s.closings()
-	s.order.Beyond = s.beyond(s.own)
+	s.order.Beyond = reach.JoinConnections(s.beyond(s.own), s.beyondThen())
 	s.openings()
 	s.order.Waiting = s.left
 	return &s.order, nil
@@ -275,6 +275,24 @@ func (s *search) ownEnd(stage *exposure.Stage, live *reach.World) *reach.World {
 		}
 	}
 	return live.With(changes...)
+}
+
+// beyondThen returns what would be let through if others had made all their changes, and that the unit's own would close.
+func (s *search) beyondThen() (out []reach.Connection) {
+	for k, stage := range s.stages {
+		var changes []reach.Change
+		for i, c := range s.Changes {
+			if c.Around {
+				changes = append(changes, stage.Change(c.Difference, s.target(i)))
+			}
+		}
+		if len(changes) == 0 {
+			continue
+		}
+		then := s.now.worlds[k].With(changes...).Connectivity()
+		out = reach.JoinConnections(out, stage.Widen(reach.Moves(s.ends[k][1], then).Gained))
+	}
+	return out
 }
 
 // git returns the end that windows are judged by, in every context.

@@ -278,10 +278,10 @@ func (p *passage) take(unit string, s Step) {
 func (p *passage) meets(s Step, unit string) bool {
 	opens := s.Opens
 	if unit != "" {
-		opens = Meeting(opens, p.gains[unit], func(string) bool { return false })
+		opens = Meeting(opens, p.gains[unit])
 	}
 	for other, connections := range p.beyond {
-		if other != unit && Meet(opens, connections, func(string) bool { return other == "" || unit == "" }) {
+		if other != unit && Meet(opens, connections) {
 			return true
 		}
 	}
