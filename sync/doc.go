@@ -29,6 +29,8 @@
 //     refused, the last good target stands and is corrected; what is refused is
 //     validated again from time to time, and with every commit that changes it. What
 //     was applied before, and what is live already, is not validated again.
+//   - What would be done can be shown without doing it: [Preview] lets an engine do it to a
+//     copy of the cluster, so that what is shown and what is done come from the same code.
 //   - While a watch is blind nothing is concluded, written or removed.
 //   - A steady cluster and an unchanged repository cost no request per object.
 //
@@ -95,6 +97,9 @@
 // creation is told as an extra where no process that runs has seen the object in Git.
 // While standing by, what was corrected is not listed, since only the leader knows
 // what it did.
+//
+// A preview begins as a start would, from the state: what the API server would refuse,
+// break-glass, freeze windows and fights of this moment are not in it.
 //
 // Rejected: an inventory object per tenant (it can be edited, and grows);
 // ownership by label (anyone can write it); a work queue keyed by object (the

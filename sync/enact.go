@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sync/order"
 )
@@ -23,26 +24,12 @@ func (r *round) closeAll(ctx context.Context) (done bool, err error) {
 	return false, r.follow(ctx, order.Closing)
 }
 
-// openAll makes the openings that may be made now. What no order was found for may have one from where the others led to.
+// openAll makes the openings that may be made now.
 func (r *round) openAll(ctx context.Context) (done bool, err error) {
-	for !r.stopped() {
-		before := r.undone()
-		if err := r.follow(ctx, order.Opening); err != nil || len(r.order.Waiting) == 0 || r.undone() == before {
-			return false, err
-		}
-		r.order = nil
+	if r.stopped() {
+		return false, nil
 	}
-	return false, nil
-}
-
-// undone counts the steps that are not made.
-func (r *round) undone() (n int) {
-	for _, s := range r.steps {
-		if !s.done {
-			n++
-		}
-	}
-	return n
+	return false, r.follow(ctx, order.Opening)
 }
 
 // follow takes the steps up to one phase in their order: in the second one, what was an opening once may only close now.
@@ -78,6 +65,7 @@ func (r *round) follow(ctx context.Context, phase order.Phase) error {
 				}
 				continue
 			}
+			r.engine.rehearsal.took(r, s, own)
 			r.progress.written++
 			r.taken[i] = true
 			own.done = s.Content == nil
@@ -101,28 +89,25 @@ func (r *round) find() error {
 	r.refresh()
 	r.order, r.out.beyond, r.taken = &order.Order{}, nil, map[int]bool{}
 	if !slices.ContainsFunc(r.steps, func(s step) bool { return !s.done }) {
-		return r.heldBeyond()
+		return r.suspendedBeyond()
 	}
 	if one, ok := r.single(); ok {
 		r.order.Steps = []order.Step{{Change: one, Phase: order.Closing}}
-		return r.heldBeyond()
+		return nil
 	}
 	q, index := r.question()
 	found, err := r.engine.planner.Find(r.engine.judge, q)
 	if err != nil {
 		return err
 	}
-	r.order = &order.Order{Beyond: found.Beyond, Waiting: found.Waiting}
-	gains := r.progress.gains(r.target, found)
+	r.order = &order.Order{Beyond: found.Beyond}
 	for _, s := range found.Steps {
 		s.Change = index[s.Change]
-		if r.target.name != clusterTenant {
-			s.Opens = order.Meeting(s.Opens, gains)
-		}
+		s.Opens = r.progress.opens(r.target, r.steps[s.Change].difference.ID, s)
 		r.order.Steps = append(r.order.Steps, s)
 	}
 	r.out.beyond = found.Beyond
-	return r.heldBeyond()
+	return nil
 }
 
 // single returns the one step that there is, if it undoes drift and nothing is held beside it: one object is replaced at
@@ -165,6 +150,20 @@ func (r *round) refresh() {
 	}
 }
 
+// opens returns what a step opens against what was live when the tenant set out for its target.
+func (p *progress) opens(t *target, id drift.ID, s order.Step) []reach.Connection {
+	if p.began.target != t {
+		p.began = beginning{target: t, opens: map[drift.ID][]reach.Connection{}}
+	}
+	if s.Phase != order.Opening {
+		return s.Opens
+	}
+	if _, known := p.began.opens[id]; !known {
+		p.began.opens[id] = s.Opens
+	}
+	return p.began.opens[id]
+}
+
 // mayTake says whether a step may be made now. What undoes drift may at once: both revisions say the same of it. Anything
 // else waits for its turn, but for openings of what opens nothing that was not open when the revision came; and openings
 // wait for those whose closings they would meet.
@@ -181,7 +180,8 @@ func (r *round) mayTake(s order.Step) bool {
 		return true
 	}
 	for unit, beyond := range b.lets() {
-		if unit != name && order.Meet(s.Opens, beyond) {
+		cluster := unit == clusterTenant || name == clusterTenant
+		if unit != name && order.Meet(s.Opens, beyond, func(string) bool { return cluster }) {
 			own.held = true
 			if !slices.Contains(r.out.heldBy, unit) {
 				r.out.heldBy = append(r.out.heldBy, unit)
@@ -208,7 +208,7 @@ func (r *round) faults() error {
 	if r.out.waits || len(r.out.heldBy) > 0 || r.order == nil || len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	if !r.world.barrier.alone(r.target.name) && r.out.turn < lastWord { // others are yet to open, which may be what it needs
+	if !r.world.barrier.alone(r.target.name) && r.out.turn < allOpen { // others are yet to open, which may be what it needs
 		r.out.waits = slices.ContainsFunc(r.steps, func(s step) bool { return !s.done && !s.held })
 		return nil
 	}
@@ -235,11 +235,11 @@ func (r *round) write(ctx context.Context, s *step, between *unstructured.Unstru
 	if between != nil {
 		want = inBetween(d, between)
 	}
-	did, err := r.engine.writer.apply(ctx, want, s.live)
+	did, err := r.engine.hand.apply(ctx, want, s.live)
 	metrics.objects.WithLabelValues(string(did)).Inc()
 	r.deeds.did(did, d.ID, s.drifted)
 	if err == nil {
-		if err = r.engine.writer.drop(ctx, d, want); err != nil {
+		if err = r.engine.hand.drop(ctx, d, want); err != nil {
 			metrics.objects.WithLabelValues(string(failed)).Inc()
 		}
 	}
@@ -276,9 +276,9 @@ func inBetween(d drift.Difference, content *unstructured.Unstructured) *drift.Wa
 // else's: until it is really gone, it stands.
 func (r *round) remove(ctx context.Context, s step) error {
 	d, metrics := s.difference, r.engine.config.Metrics
-	err := r.engine.writer.remove(ctx, s.live)
+	err := r.engine.hand.remove(ctx, s.live)
 	if err == nil && !s.drifted {
-		err = r.engine.writer.release(ctx, s.live)
+		err = r.engine.hand.release(ctx, s.live)
 	}
 	if err != nil {
 		metrics.objects.WithLabelValues(string(failed)).Inc()

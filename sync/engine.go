@@ -23,6 +23,7 @@ type Engine struct {
 	cluster *drift.Cluster
 	ledger  *drift.Ledger
 	writer  *writer
+	hand    hand // the writer, but in a rehearsal
 	judge   *exposure.Judge
 	planner *order.Planner
 	events  *events
@@ -40,6 +41,8 @@ type Engine struct {
 	owners  atomic.Pointer[map[string]string] // who owned what before this process began
 	frozen  atomic.Pointer[frozen]            // the revision that a freeze holds back; nil if none
 	waiting atomic.Pointer[string]            // what start-up waits for; nil or "" if nothing
+
+	rehearsal *rehearsal // nil but in one
 
 	// at is told each state of each round before it is entered; nil but in tests.
 	at func(tenant, state string)
@@ -104,6 +107,7 @@ func newEngine(c Config, cluster *drift.Cluster) *Engine {
 		fights:     map[string]int{},
 		screenings: newScreenings(),
 	}
+	e.hand = e.writer
 	e.writer.wants, e.writer.lost = e.gitHas, e.lostWrite
 	e.writer.versions = func(id drift.ID) []*drift.Wanted { return e.progressOf(id.Namespace).versions[id] }
 	return e

@@ -116,21 +116,7 @@ func looksAt(w *world) reach.NamespaceTerms {
 // what was just written: an apply leaves alone what others own. The resource version is a precondition, so
 // that nothing is lost that came in between.
 func (w *writer) drop(ctx context.Context, d drift.Difference, written *drift.Wanted) error {
-	if d.ID.Kind != kinds.Namespace {
-		return nil
-	}
-	gone := map[string]map[string]any{}
-	for _, f := range d.Fields {
-		if at := f.Steps(); f.Want == nil && len(at) == 3 {
-			if _, stays, _ := unstructured.NestedString(written.Object.Object, at...); stays {
-				continue
-			}
-			if gone[at[1]] == nil {
-				gone[at[1]] = map[string]any{}
-			}
-			gone[at[1]][at[2]] = nil
-		}
-	}
+	gone := beyond(d, written)
 	if len(gone) == 0 {
 		return nil
 	}
@@ -161,4 +147,24 @@ func (w *writer) drop(ctx context.Context, d drift.Difference, written *drift.Wa
 		}
 	}
 	return fmt.Errorf("removing labels that Git does not say: %w", err)
+}
+
+// beyond returns the labels and annotations that a Namespace has beside what was written and that differ from Git, as a merge
+// patch of its metadata that takes them off.
+func beyond(d drift.Difference, written *drift.Wanted) map[string]map[string]any {
+	gone := map[string]map[string]any{}
+	for _, f := range d.Fields {
+		at := f.Steps()
+		if d.ID.Kind != kinds.Namespace || f.Want != nil || len(at) != 3 {
+			continue
+		}
+		if _, stays, _ := unstructured.NestedString(written.Object.Object, at...); stays {
+			continue
+		}
+		if gone[at[1]] == nil {
+			gone[at[1]] = map[string]any{}
+		}
+		gone[at[1]][at[2]] = nil
+	}
+	return gone
 }

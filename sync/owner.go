@@ -77,12 +77,10 @@ func (o *owner) load(ctx context.Context) bool {
 				o.engine.config.Log.Info("the API server answers")
 			}
 			o.engine.wait("")
-			o.state = st
 			if st.Applied != "" {
 				o.engine.config.Source.SetFloor(st.Applied)
 			}
-			o.engine.owners.Store(&st.Owners)
-			o.remember(&st)
+			o.know(st)
 			close(o.engine.loaded)
 			return true
 		}
@@ -95,6 +93,13 @@ func (o *owner) load(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// know takes in the state as it was when this process began.
+func (o *owner) know(st state) {
+	o.state = st
+	o.engine.owners.Store(&st.Owners)
+	o.remember(&st)
 }
 
 // run adopts snapshots and saves the state until ctx is done.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
-	"github.com/ringfence/ringfence/sync/order"
 )
 
 // progress is how far a tenant has come. The worker that holds the tenant's
@@ -35,7 +34,7 @@ type progress struct {
 	// stood: the namespace was there before the tenant's first sync.
 	stood     bool
 	contacted bool
-	// began is what there was to be gained when the tenant set out for a target: once
+	// began is what the steps of a target opened when it was first looked at: once
 	// closings are made, what was open before is not known any more.
 	began beginning
 	// written counts writes since a target was last reached.
@@ -51,19 +50,11 @@ func newProgress() *progress {
 	}
 }
 
-// beginning is what one target opens against what was live when the tenant set out for it.
+// beginning is what the steps towards one target open, against what was live when
+// they began.
 type beginning struct {
 	target *target
-	gains  []reach.Connection
-}
-
-// gains returns what a target opens against what was live when the tenant set out for it. Whatever else a step opens is
-// what was closed on the way: nobody waits for that.
-func (p *progress) gains(t *target, found *order.Order) []reach.Connection {
-	if p.began.target != t {
-		p.began = beginning{t, found.Gains}
-	}
-	return p.began.gains
+	opens  map[drift.ID][]reach.Connection
 }
 
 // contact notes at the first round of a tenant whether its namespace stood before

@@ -66,7 +66,8 @@ func (o *owner) refuse(name string, v *verdict) {
 	next := o.replace(o.instead(r, rendered.TenantMay))
 	next.looks = stdsync.OnceValue(func() reach.NamespaceTerms { return looksAt(next) })
 	o.engine.config.Metrics.countHeld(next)
-	delete(o.remaining, name) // what stands in its place comes as any other does, and tells what it lets through beyond
+	delete(o.remaining, name)
+	o.came(outcome{name: name}) // nobody waits for it
 	o.saved = false
 	o.engine.queue.Add(name)
 }

@@ -7,7 +7,7 @@ import (
 
 // silent says whether nothing is written at all: neither objects, nor Events,
 // nor the state.
-func (e *Engine) silent() bool { return e.standby || e.config.Mode == Observe }
+func (e *Engine) silent() bool { return e.standby || e.config.Mode == Observe || e.rehearsal != nil }
 
 // standBy takes note of what another process does: a difference from what was
 // reached before is drift, any other, and what has left Git and still stands, is

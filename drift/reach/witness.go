@@ -24,9 +24,6 @@ func (c *clause) witnesses() []witness {
 	return out
 }
 
-// OtherValue is the value of a label of an implied pod that stands for every value that no selector asks for.
-const OtherValue = "ringfence-other"
-
 // ways returns at most maxWitnesses label sets that may make the expression true, or false.
 func (e *expression) ways(want bool) []witness {
 	switch e.op {
@@ -50,7 +47,7 @@ func (e *expression) ways(want bool) []witness {
 	if e.holds("", false) == want {
 		return []witness{{}}
 	}
-	for _, value := range append(slices.Clone(e.values), OtherValue) {
+	for _, value := range append(slices.Clone(e.values), "ringfence-other") {
 		if e.holds(value, true) == want {
 			return []witness{{e.key: value}}
 		}
