@@ -57,14 +57,22 @@ func (m *Metrics) restart() {
 	m.lastSuccess.WithLabelValues("")
 }
 
-// countHeld sets how many tenants are held back, by reason.
-func (m *Metrics) countHeld(w *world) {
-	refused := 0
-	for _, t := range w.targets {
-		if len(t.problems) > 0 {
-			refused++
+// countHeld sets how many tenants are held back, by reason. A revision that is refused as a whole
+// holds back all of them. An overlay whose tenant cannot be known counts as one, and so does what is
+// refused before there are any.
+func (m *Metrics) countHeld(w *world, whole bool) {
+	refused := map[string]bool{}
+	for name, t := range w.targets {
+		if whole || len(t.problems) > 0 {
+			refused["tenant "+name] = true
 		}
 	}
-	m.held.WithLabelValues("error").Set(float64(refused))
+	for _, p := range w.refused {
+		refused["overlay "+p.Overlay] = true
+	}
+	if whole && len(refused) == 0 {
+		refused["the repository"] = true
+	}
+	m.held.WithLabelValues("error").Set(float64(len(refused)))
 	m.held.WithLabelValues("prune").Set(float64(len(w.kept.touches())))
 }

@@ -226,6 +226,7 @@ func (o *owner) adopt(ctx context.Context, s *sources.Snapshot) {
 	if err != nil {
 		o.refused = fmt.Sprintf("revision %s is refused: %v", short(commit), err)
 		o.engine.wait(o.refused)
+		o.engine.config.Metrics.countHeld(o.previous, true)
 		o.engine.config.Log.Error("revision refused; the last good one stands", "revision", short(commit), "err", err)
 		o.restore(ctx, s)
 		return
@@ -289,7 +290,7 @@ func (o *owner) publish(ctx context.Context, commit string, rendered *Rendered) 
 	}
 	o.announce(next)
 	o.awaitResume(next)
-	o.engine.config.Metrics.countHeld(next)
+	o.engine.config.Metrics.countHeld(next, o.refused != "")
 	everyone := !next.judgesAs(o.previous)
 	o.raise(next, touched)
 	if o.previous.rendered == nil {

@@ -65,7 +65,7 @@ func (o *owner) refuse(name string, v *verdict) {
 	}
 	next := o.replace(o.instead(r, rendered.TenantMay))
 	next.looks = stdsync.OnceValue(func() reach.NamespaceTerms { return looksAt(next) })
-	o.engine.config.Metrics.countHeld(next)
+	o.engine.config.Metrics.countHeld(next, o.refused != "")
 	delete(o.remaining, name)
 	o.came(outcome{name: name}) // nobody waits for it
 	o.saved = false
