@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
-	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sync/order"
 )
@@ -24,12 +23,26 @@ func (r *round) closeAll(ctx context.Context) (done bool, err error) {
 	return false, r.follow(ctx, order.Closing)
 }
 
-// openAll makes the openings that may be made now.
+// openAll makes the openings that may be made now. What no order was found for may have one from where the others led to.
 func (r *round) openAll(ctx context.Context) (done bool, err error) {
-	if r.stopped() {
-		return false, nil
+	for !r.stopped() {
+		before := r.undone()
+		if err := r.follow(ctx, order.Opening); err != nil || len(r.order.Waiting) == 0 || r.undone() == before {
+			return false, err
+		}
+		r.order = nil
 	}
-	return false, r.follow(ctx, order.Opening)
+	return false, nil
+}
+
+// undone counts the steps that are not made.
+func (r *round) undone() (n int) {
+	for _, s := range r.steps {
+		if !s.done {
+			n++
+		}
+	}
+	return n
 }
 
 // follow takes the steps up to one phase in their order: in the second one, what was an opening once may only close now.
@@ -89,25 +102,28 @@ func (r *round) find() error {
 	r.refresh()
 	r.order, r.out.beyond, r.taken = &order.Order{}, nil, map[int]bool{}
 	if !slices.ContainsFunc(r.steps, func(s step) bool { return !s.done }) {
-		return r.suspendedBeyond()
+		return r.heldBeyond()
 	}
 	if one, ok := r.single(); ok {
 		r.order.Steps = []order.Step{{Change: one, Phase: order.Closing}}
-		return nil
+		return r.heldBeyond()
 	}
 	q, index := r.question()
 	found, err := r.engine.planner.Find(r.engine.judge, q)
 	if err != nil {
 		return err
 	}
-	r.order = &order.Order{Beyond: found.Beyond}
+	r.order = &order.Order{Beyond: found.Beyond, Waiting: found.Waiting}
+	gains := r.progress.gains(r.target, found)
 	for _, s := range found.Steps {
 		s.Change = index[s.Change]
-		s.Opens = r.progress.opens(r.target, r.steps[s.Change].difference.ID, s)
+		if r.target.name != clusterTenant {
+			s.Opens = order.Meeting(s.Opens, gains)
+		}
 		r.order.Steps = append(r.order.Steps, s)
 	}
 	r.out.beyond = found.Beyond
-	return nil
+	return r.heldBeyond()
 }
 
 // single returns the one step that there is, if it undoes drift and nothing is held beside it: one object is replaced at
@@ -150,20 +166,6 @@ func (r *round) refresh() {
 	}
 }
 
-// opens returns what a step opens against what was live when the tenant set out for its target.
-func (p *progress) opens(t *target, id drift.ID, s order.Step) []reach.Connection {
-	if p.began.target != t {
-		p.began = beginning{target: t, opens: map[drift.ID][]reach.Connection{}}
-	}
-	if s.Phase != order.Opening {
-		return s.Opens
-	}
-	if _, known := p.began.opens[id]; !known {
-		p.began.opens[id] = s.Opens
-	}
-	return p.began.opens[id]
-}
-
 // mayTake says whether a step may be made now. What undoes drift may at once: both revisions say the same of it. Anything
 // else waits for its turn, but for openings of what opens nothing that was not open when the revision came; and openings
 // wait for those whose closings they would meet.
@@ -180,8 +182,7 @@ func (r *round) mayTake(s order.Step) bool {
 		return true
 	}
 	for unit, beyond := range b.lets() {
-		cluster := unit == clusterTenant || name == clusterTenant
-		if unit != name && order.Meet(s.Opens, beyond, func(string) bool { return cluster }) {
+		if unit != name && order.Meet(s.Opens, beyond) {
 			own.held = true
 			if !slices.Contains(r.out.heldBy, unit) {
 				r.out.heldBy = append(r.out.heldBy, unit)
@@ -208,7 +209,7 @@ func (r *round) faults() error {
 	if r.out.waits || len(r.out.heldBy) > 0 || r.order == nil || len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	if !r.world.barrier.alone(r.target.name) && r.out.turn < allOpen { // others are yet to open, which may be what it needs
+	if !r.world.barrier.alone(r.target.name) && r.out.turn < lastWord { // others are yet to open, which may be what it needs
 		r.out.waits = slices.ContainsFunc(r.steps, func(s step) bool { return !s.done && !s.held })
 		return nil
 	}

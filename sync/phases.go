@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	stdsync "sync"
 	"sync/atomic"
 
 	"github.com/ringfence/ringfence/drift/reach"
@@ -20,6 +21,7 @@ const (
 	tenantsClose              // then all tenants make theirs
 	tenantsOpen               // then all tenants make their openings
 	allOpen                   // then the cluster overlay, and whoever had to wait for somebody
+	lastWord                  // whoever still cannot do something says so
 )
 
 // barrier keeps the units that a revision touches (tenants, and the cluster overlay) in step: none opens anything before
@@ -32,6 +34,7 @@ type barrier struct {
 	before  *target         // what the cluster overlay was last; nil if nothing. Immutable
 	now     atomic.Int32    // the turn
 	beyond  atomic.Pointer[map[string][]reach.Connection]
+	hurried stdsync.Map // units that must close first whatever that cuts, since they and others wait for each other
 }
 
 func newBarrier(touched map[string]bool) *barrier {
@@ -44,7 +47,7 @@ func newBarrier(touched map[string]bool) *barrier {
 func (b *barrier) first() turn {
 	switch {
 	case len(b.touched) == 1:
-		return allOpen
+		return lastWord
 	case b.touched[clusterTenant]:
 		return clusterCloses
 	}
@@ -54,9 +57,18 @@ func (b *barrier) first() turn {
 // turn returns how far the revision has come; without a barrier everything is allowed.
 func (b *barrier) turn() turn {
 	if b == nil {
-		return allOpen
+		return lastWord
 	}
 	return turn(b.now.Load())
+}
+
+// strict says whether a unit must close first whatever that cuts.
+func (b *barrier) strict(unit string) bool {
+	if b == nil {
+		return false
+	}
+	_, hurried := b.hurried.Load(unit)
+	return hurried
 }
 
 // alone says whether nothing else changes while a unit does.
@@ -111,10 +123,13 @@ type phases struct {
 	pending map[string]bool               // units that must still come in this turn
 	waiting map[string]bool               // units that wait for a later one, or for others
 	beyond  map[string][]reach.Connection // what units still let through
+	heldBy  map[string][]string           // whom units wait for
 }
 
 func newPhases() phases {
-	return phases{pending: map[string]bool{}, waiting: map[string]bool{}, beyond: map[string][]reach.Connection{}}
+	return phases{
+		pending: map[string]bool{}, waiting: map[string]bool{}, beyond: map[string][]reach.Connection{}, heldBy: map[string][]string{},
+	}
 }
 
 // raise puts a barrier before the openings of a world, if it touches anyone.
@@ -124,7 +139,7 @@ func (o *owner) raise(next *world, touched map[string]bool) {
 	}
 	next.barrier = newBarrier(touched)
 	next.barrier.before = o.base[clusterTenant]
-	o.waiting = maps.Clone(touched)
+	o.waiting, o.heldBy = maps.Clone(touched), map[string][]string{}
 	o.pending = o.comers(next.barrier)
 	maps.DeleteFunc(o.beyond, func(unit string, _ []reach.Connection) bool { return touched[unit] || next.targets[unit] == nil })
 	o.tellBeyond(next.barrier)
@@ -134,7 +149,7 @@ func (o *owner) raise(next *world, touched map[string]bool) {
 func (o *owner) comers(b *barrier) map[string]bool {
 	out := map[string]bool{}
 	for unit := range o.waiting {
-		if cluster := unit == clusterTenant; b.turn() == allOpen || cluster == (b.turn() == clusterCloses) {
+		if cluster := unit == clusterTenant; b.turn() >= allOpen || cluster == (b.turn() == clusterCloses) {
 			out[unit] = true
 		}
 	}
@@ -152,6 +167,9 @@ func (o *owner) came(out outcome) {
 	if delete(o.beyond, out.name); len(out.beyond) > 0 {
 		o.beyond[out.name] = out.beyond
 	}
+	if delete(o.heldBy, out.name); len(out.heldBy) > 0 {
+		o.heldBy[out.name] = out.heldBy
+	}
 }
 
 // advance begins the next turn once whoever must come in this one has, and makes those due again that waited for what is
@@ -161,19 +179,51 @@ func (o *owner) advance() {
 	if b == nil {
 		return
 	}
-	for len(o.pending) == 0 && b.turn() < allOpen {
+	for len(o.pending) == 0 && b.turn() < lastWord {
 		b.now.Add(1)
 		o.pending = o.comers(b)
 		o.tellBeyond(b)
-		for unit := range o.pending {
+		o.areDue(o.pending)
+	}
+	switch {
+	case b.turn() < tenantsOpen:
+	case o.tellBeyond(b):
+		o.pending = maps.Clone(o.waiting)
+		o.areDue(o.waiting)
+	case len(o.pending) == 0:
+		if unit, ok := o.mutual(b); ok {
+			b.hurried.Store(unit, true)
+			o.pending[unit] = true
 			o.engine.queue.Add(unit)
 		}
 	}
-	if b.turn() >= tenantsOpen && o.tellBeyond(b) {
-		for unit := range o.waiting {
-			o.engine.queue.Add(unit)
+}
+
+func (o *owner) areDue(units map[string]bool) {
+	for unit := range units {
+		o.engine.queue.Add(unit)
+	}
+}
+
+// mutual returns the first of the units that wait for each other, and that might do something about it.
+func (o *owner) mutual(b *barrier) (unit string, ok bool) {
+	for _, unit := range slices.Sorted(maps.Keys(o.heldBy)) {
+		if b.strict(unit) {
+			continue
+		}
+		seen, next := map[string]bool{}, slices.Clone(o.heldBy[unit])
+		for len(next) > 0 {
+			if next[0] == unit {
+				return unit, true
+			}
+			if !seen[next[0]] {
+				seen[next[0]] = true
+				next = append(next, o.heldBy[next[0]]...)
+			}
+			next = next[1:]
 		}
 	}
+	return "", false
 }
 
 // tellBeyond publishes what units still let through, and answers whether it has changed.

@@ -87,38 +87,51 @@ func TestTwoPhases(t *testing.T) {
 	assert.Equal(t, []string{"y: 81", "x: 90 91"}, written(t, h.take(), x, y))
 }
 
-// An opening waits for a closing elsewhere that is held back, and comes when that is made.
-func TestOpeningsWaitForHeldClosings(t *testing.T) {
-	b := newBench(t)
-	repo, x, y := newRepository(t), b.namespace+"-x", b.namespace+"-y"
-	d := startDaemon(b, repo, nil)
-	open := func(folder, namespace, direction, peer string, more ...string) map[string]string {
-		out := portOverlay(folder, namespace)
-		text := "{apiVersion: v1, kind: Namespace, metadata: {name: " + namespace + "}}"
-		if direction != "" {
-			text += "\n---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: one}, spec: {podSelector: {}, policyTypes: [" +
-				map[string]string{"ingress": "Ingress", "egress": "Egress"}[direction] + "], " + direction + ": [{" + map[string]string{"ingress": "from", "egress": "to"}[direction] +
-				": [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: " + peer + "}}}]}]}}"
-		}
-		for _, m := range more {
-			text += "\n---\n" + m
-		}
-		out["overlays/"+folder+"/objects.yaml"] = text
-		return out
+// peerOverlay is a tenant with one allowance, for another namespace.
+func peerOverlay(folder, namespace, direction, peer string, more ...string) map[string]string {
+	out := portOverlay(folder, namespace)
+	text := "{apiVersion: v1, kind: Namespace, metadata: {name: " + namespace + "}}"
+	if direction != "" {
+		text += "\n---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: one}, spec: {podSelector: {}, policyTypes: [" +
+			map[string]string{"ingress": "Ingress", "egress": "Egress"}[direction] + "], " + direction + ": [{" + map[string]string{"ingress": "from", "egress": "to"}[direction] +
+			": [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: " + peer + "}}}]}]}}"
 	}
-	// y lets x in; x reaches nobody. Then x is to reach y, which no longer lets it in, but y is suspended.
-	s := repo.commit(files(open("x", x, "", ""), open("y", y, "ingress", x)))
-	d.Offer(s)
-	d.done(s)
+	for _, m := range more {
+		text += "\n---\n" + m
+	}
+	out["overlays/"+folder+"/objects.yaml"] = text
+	return out
+}
+
+// An opening waits for a closing elsewhere that is held back, whether the tenant there is suspended or what is new of it is
+// refused by the API server, and comes when that is made.
+func TestOpeningsWaitForHeldClosings(t *testing.T) {
 	suspend := "{apiVersion: ringfence.dev/v1, kind: Tenant, metadata: {name: settings}, spec: {suspend: {until: 2099-01-01T00:00:00Z, reason: on holiday}}}"
-	s = repo.commit(files(open("x", x, "egress", y), open("y", y, "", "", suspend)))
-	d.Offer(s)
-	d.at(s, Suspended, y)
-	d.until("x waits for y", func() bool { return d.tenant(x).State == Pending && strings.Contains(d.tenant(x).Reason, y) })
-	assert.NotContains(t, d.policies(x), "one")
-	s = repo.commit(files(open("x", x, "egress", y), open("y", y, "", "")))
-	d.Offer(s)
-	d.at(s, Synced, x, y)
-	assert.Contains(t, d.policies(x), "one")
-	assert.NotContains(t, d.policies(y), "one")
+	refused := allowance("wrong", portRule(80))
+	for _, tt := range []struct {
+		why, object string
+		state       State
+	}{{"suspended", suspend, Suspended}, {"refused", refused, Failed}} {
+		t.Run(tt.why, func(t *testing.T) {
+			b := newBench(t)
+			repo, x, y := newRepository(t), b.namespace+"-x", b.namespace+"-y"
+			b.forbid("object.metadata.name == 'wrong'", "not that one")
+			d := startDaemon(b, repo, nil)
+			// y lets x in; x reaches nobody. Then x is to reach y, which no longer lets it in, but that is held back.
+			s := repo.commit(files(peerOverlay("x", x, "", ""), peerOverlay("y", y, "ingress", x)))
+			d.Offer(s)
+			d.done(s)
+			s = repo.commit(files(peerOverlay("x", x, "egress", y), peerOverlay("y", y, "", "", tt.object)))
+			d.Offer(s)
+			d.until("y is "+tt.why, func() bool { return d.tenant(y).State == tt.state })
+			d.until("x waits for y", func() bool { return d.tenant(x).State == Pending && strings.Contains(d.tenant(x).Reason, y) })
+			assert.NotContains(t, d.policies(x), "one")
+			assert.Contains(t, d.policies(y), "one")
+			s = repo.commit(files(peerOverlay("x", x, "egress", y), peerOverlay("y", y, "", "")))
+			d.Offer(s)
+			d.at(s, Synced, x, y)
+			assert.Contains(t, d.policies(x), "one")
+			assert.NotContains(t, d.policies(y), "one")
+		})
+	}
 }

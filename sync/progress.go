@@ -5,6 +5,7 @@ import (
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
+	"github.com/ringfence/ringfence/sync/order"
 )
 
 // progress is how far a tenant has come. The worker that holds the tenant's
@@ -34,7 +35,7 @@ type progress struct {
 	// stood: the namespace was there before the tenant's first sync.
 	stood     bool
 	contacted bool
-	// began is what the steps of a target opened when it was first looked at: once
+	// began is what there was to be gained when the tenant set out for a target: once
 	// closings are made, what was open before is not known any more.
 	began beginning
 	// written counts writes since a target was last reached.
@@ -50,11 +51,19 @@ func newProgress() *progress {
 	}
 }
 
-// beginning is what the steps towards one target open, against what was live when
-// they began.
+// beginning is what one target opens against what was live when the tenant set out for it.
 type beginning struct {
 	target *target
-	opens  map[drift.ID][]reach.Connection
+	gains  []reach.Connection
+}
+
+// gains returns what a target opens against what was live when the tenant set out for it. Whatever else a step opens is
+// what was closed on the way: nobody waits for that.
+func (p *progress) gains(t *target, found *order.Order) []reach.Connection {
+	if p.began.target != t {
+		p.began = beginning{t, found.Gains}
+	}
+	return p.began.gains
 }
 
 // contact notes at the first round of a tenant whether its namespace stood before

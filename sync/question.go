@@ -5,15 +5,16 @@ import (
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/exposure"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 	"github.com/ringfence/ringfence/sync/order"
 )
 
-// suspendedBeyond finds out what a tenant whose new revision is held back still lets through, and that revision does not:
-// openings of others that meet it wait.
-func (r *round) suspendedBeyond() error {
-	held, name := r.target.held, r.target.name
+// heldBeyond finds out what a tenant whose new revision is held back, or refused, still lets through, and that revision does
+// not: openings of others that meet it wait.
+func (r *round) heldBeyond() error {
+	held, name := r.target.heldBack(), r.target.name
 	if held == nil || r.world.barrier.alone(name) {
 		return nil
 	}
@@ -29,9 +30,10 @@ func (r *round) suspendedBeyond() error {
 			q.Changes = append(q.Changes, order.Change{Difference: d, Held: true})
 		}
 	}
+	r.addAround(&q)
 	o, err := r.engine.planner.Find(r.engine.judge, q)
 	if err == nil {
-		r.out.beyond = o.Beyond
+		r.out.beyond = reach.JoinConnections(r.out.beyond, o.Beyond)
 	}
 	return err
 }
@@ -43,7 +45,7 @@ func (r *round) question() (order.Question, []int) {
 	name, b := r.target.name, r.world.barrier
 	s := r.scene()
 	q := order.Question{
-		Namespace: name, Scenes: []*exposure.Scene{s}, Alone: b.alone(name), Fresh: r.progress.revision == "" && !r.progress.stood,
+		Namespace: name, Scenes: []*exposure.Scene{s}, Alone: b.alone(name), Strict: b.strict(name), Fresh: r.progress.revision == "" && !r.progress.stood,
 	}
 	var index []int
 	stopped := r.stopped()
@@ -56,18 +58,25 @@ func (r *round) question() (order.Question, []int) {
 	if b.alone(name) {
 		return q, index
 	}
-	if name != clusterTenant && b.touches(clusterTenant) {
-		s.Wanted, s.Cluster = slices.Concat(s.Wanted, s.Cluster), nil
-		for _, d := range r.clusterDifferences() {
-			q.Changes = append(q.Changes, order.Change{Difference: d, Held: true, Around: true})
-		}
-	}
+	r.addAround(&q)
 	if name == clusterTenant || r.relabels() {
 		live := *s
 		live.Tenants = r.liveTenants
 		q.Scenes = append(q.Scenes, &live)
 	}
 	return q, index
+}
+
+// addAround adds what the cluster overlay is yet to become around a tenant.
+func (r *round) addAround(q *order.Question) {
+	if r.target.name == clusterTenant || !r.world.barrier.touches(clusterTenant) {
+		return
+	}
+	s := q.Scenes[0]
+	s.Wanted, s.Cluster = slices.Concat(s.Wanted, s.Cluster), nil
+	for _, d := range r.clusterDifferences() {
+		q.Changes = append(q.Changes, order.Change{Difference: d, Held: true, Around: true})
+	}
 }
 
 // clusterDifferences are those between what is live of the cluster overlay and what it is to become. What others have put

@@ -66,8 +66,7 @@ func (o *owner) refuse(name string, v *verdict) {
 	next := o.replace(o.instead(r, rendered.TenantMay))
 	next.looks = stdsync.OnceValue(func() reach.NamespaceTerms { return looksAt(next) })
 	o.engine.config.Metrics.countHeld(next, o.refused != "")
-	delete(o.remaining, name)
-	o.came(outcome{name: name}) // nobody waits for it
+	delete(o.remaining, name) // what stands in its place comes as any other does, and tells what it lets through beyond
 	o.saved = false
 	o.engine.queue.Add(name)
 }

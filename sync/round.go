@@ -211,7 +211,7 @@ func (r *round) settle(context.Context) (done bool, err error) {
 	if r.out.waits || len(r.out.heldBy) > 0 {
 		return true, nil
 	}
-	if r.out.reached = true; r.target.held == nil { // what is live beyond it now is not the tenant's
+	if r.out.reached = true; r.target.heldBack() == nil { // what is live beyond it now is not the tenant's
 		r.out.beyond = nil
 	}
 	if r.equal {

@@ -88,6 +88,15 @@ func newTarget(t *kustomize.Tenant, revision string, before *target) *target {
 	}
 }
 
+// heldBack returns the target of the newest revision, where this one stands in its place because it waits or is refused; nil
+// if it does not.
+func (t *target) heldBack() *target {
+	if t.held == nil && t.refused != nil {
+		return t.refused.target
+	}
+	return t.held
+}
+
 // waiting returns the target as it was, for a tenant whose own settings hold
 // the newest revision back, which is next.
 func (t *target) waiting(next *target) *target {

@@ -24,6 +24,9 @@ func (c *clause) witnesses() []witness {
 	return out
 }
 
+// OtherValue is the value of a label of an implied pod that stands for every value that no selector asks for.
+const OtherValue = "ringfence-other"
+
 // ways returns at most maxWitnesses label sets that may make the expression true, or false.
 func (e *expression) ways(want bool) []witness {
 	switch e.op {
@@ -47,7 +50,7 @@ func (e *expression) ways(want bool) []witness {
 	if e.holds("", false) == want {
 		return []witness{{}}
 	}
-	for _, value := range append(slices.Clone(e.values), "ringfence-other") {
+	for _, value := range append(slices.Clone(e.values), OtherValue) {
 		if e.holds(value, true) == want {
 			return []witness{{e.key: value}}
 		}

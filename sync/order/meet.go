@@ -2,25 +2,31 @@ package order
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/ringfence/ringfence/drift/reach"
 )
 
-// Meet says whether some connection may be of both lists, each of which is what one unit's side allows. Any namespace for
-// which exemplary answers true may stand for any other one: the cluster overlay is judged by a few tenants of each kind.
-func Meet(a, b []reach.Connection, exemplary func(namespace string) bool) bool {
+// Meet says whether some connection may be of both lists, each of which is what one unit's side allows.
+func Meet(a, b []reach.Connection) bool {
+	return len(Meeting(a, b)) > 0
+}
+
+// Meeting returns those of the first list of which some connection may be of the second one too.
+func Meeting(a, b []reach.Connection) (out []reach.Connection) {
 	for _, x := range a {
-		for _, y := range b {
-			if placesMeet(x.From, y.From, exemplary) && placesMeet(x.To, y.To, exemplary) && portsMeet(x.Ports, y.Ports) {
-				return true
-			}
+		if slices.ContainsFunc(b, func(y reach.Connection) bool {
+			return placesMeet(x.From, y.From) && placesMeet(x.To, y.To) && portsMeet(x.Ports, y.Ports)
+		}) {
+			out = append(out, x)
 		}
 	}
-	return false
+	return out
 }
 
 // placesMeet says whether some pod, or some address that is no known pod's, may be in both places.
-func placesMeet(a, b reach.Place, exemplary func(string) bool) bool {
+func placesMeet(a, b reach.Place) bool {
 	switch {
 	case a.Any == "pod" || b.Any == "pod":
 		return a.Any != "address" && b.Any != "address" && a.CIDR == "" && b.CIDR == ""
@@ -28,12 +34,33 @@ func placesMeet(a, b reach.Place, exemplary func(string) bool) bool {
 		return false
 	case isAddress(a):
 		return addressesMeet(a, b)
-	case a.Namespace == "*" || b.Namespace == "*" || exemplary(a.Namespace) || exemplary(b.Namespace):
-		return true
-	case a.Namespace != b.Namespace:
+	case a.Namespace != b.Namespace && !standsForMore(a) && !standsForMore(b):
 		return false
 	}
-	// Workloads are called by what a unit's own selectors ask for; two names may be one pod.
+	return podsMeet(a.Workload, b.Workload)
+}
+
+// standsForMore says whether a place may be in another namespace than the one that it names: one that stands for others, or
+// that only has labels.
+func standsForMore(p reach.Place) bool {
+	return p.Namespace == "*" || strings.HasPrefix(p.Namespace, "(")
+}
+
+// podsMeet says whether one pod may be called by both names. Workloads are called by what a unit's own selectors ask for
+// ("app=a,role=b"), so two names may be one pod unless they ask for two values of one label.
+func podsMeet(a, b string) bool {
+	asked := map[string]string{}
+	for _, term := range strings.Split(a, ",") {
+		if key, value, ok := strings.Cut(term, "="); ok && value != reach.OtherValue {
+			asked[key] = value
+		}
+	}
+	for _, term := range strings.Split(b, ",") {
+		key, value, ok := strings.Cut(term, "=")
+		if was, both := asked[key]; ok && both && value != reach.OtherValue && was != value {
+			return false
+		}
+	}
 	return true
 }
 

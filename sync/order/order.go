@@ -65,8 +65,11 @@ type Order struct {
 	Steps []Step
 	// Waiting are the indices of changes that cannot be made now without a window, in order.
 	Waiting []int
-	// Beyond are the connections that are still let through after the closings, and that the unit's own changes would close.
+	// Beyond are the connections that are still let through after the closings, or would be once others have made their
+	// changes around the unit, and that the unit's own changes would close.
 	Beyond []reach.Connection
+	// Gains are the connections that Git allows, in any of the contexts, and that were not allowed when the unit began.
+	Gains []reach.Connection
 }
 
 // Planner finds orders, and remembers them. Get one from New; it is safe for concurrent use.
@@ -99,6 +102,9 @@ type Question struct {
 	Changes []Change
 	// Alone: nothing else in the cluster changes meanwhile, so that nothing need be opened last.
 	Alone bool
+	// Strict: whoever opens what meets Beyond waits for this unit, and this unit for it. So what closes is closed first, even
+	// where that cuts what another order would keep.
+	Strict bool
 	// Fresh: the namespace was made for its fence, which never stood: there is nobody to be cut off.
 	Fresh bool
 }
@@ -147,7 +153,7 @@ func (p *Planner) Find(judge *exposure.Judge, q Question) (*Order, error) {
 
 func (q *Question) key(stages []*exposure.Stage) string {
 	var b strings.Builder
-	fmt.Fprint(&b, q.Alone, q.Fresh, q.Namespace == "")
+	fmt.Fprint(&b, q.Alone, q.Strict, q.Fresh, q.Namespace == "")
 	for _, c := range q.Changes {
 		fmt.Fprint(&b, c.Held, c.Around, c.Difference.Want == nil)
 	}
@@ -159,7 +165,9 @@ func (q *Question) key(stages []*exposure.Stage) string {
 
 // in returns an order for a question that differs from the one it was found for in the name of the namespace alone.
 func (o *Order) in(q Question, from string) *Order {
-	out := &Order{Waiting: o.Waiting, Beyond: exposure.Renamed(o.Beyond, from, q.Namespace)}
+	out := &Order{
+		Waiting: o.Waiting, Beyond: exposure.Renamed(o.Beyond, from, q.Namespace), Gains: exposure.Renamed(o.Gains, from, q.Namespace),
+	}
 	for _, s := range o.Steps {
 		if s.Content != nil {
 			s.Content = q.middles(s.Change)[s.recipe]

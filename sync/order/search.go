@@ -21,6 +21,7 @@ type search struct {
 	now     moment
 	left    []int        // changes that are not made yet
 	between map[int]bool // changes that are written as something in between
+	path    []pathStep   // what is left to the openings, in an order that cuts nothing
 	order   Order
 }
 
@@ -54,6 +55,7 @@ func (s *search) run() (*Order, error) {
 		s.now.allows = append(s.now.allows, live.Connectivity())
 		s.ends = append(s.ends, [2]*reach.Connectivity{live.Connectivity(), git.Connectivity()})
 		s.own = append(s.own, s.ownEnd(stage, live).Connectivity())
+		s.order.Gains = reach.JoinConnections(s.order.Gains, stage.Widen(reach.Moves(live.Connectivity(), git.Connectivity()).Gained))
 	}
 	for i, c := range s.Changes {
 		if !c.Held && !c.Around {
@@ -61,14 +63,15 @@ func (s *search) run() (*Order, error) {
 		}
 	}
 	s.closings()
-	s.order.Beyond = s.beyond(s.own)
+	s.order.Beyond = reach.JoinConnections(s.beyond(s.own), s.beyondThen())
 	s.openings()
 	s.order.Waiting = s.left
 	return &s.order, nil
 }
 
 // closings takes whatever opens nothing, and puts what does both into a state in between. What cuts is taken only when
-// nothing else is left, one at a time: it may be what keeps something else from cutting.
+// nothing else is left, and no order is found that could leave the rest to the openings and cuts nothing; one at a time: it
+// may be what keeps something else from cutting.
 func (s *search) closings() {
 	s.setUp()
 	for {
@@ -77,6 +80,8 @@ func (s *search) closings() {
 		case s.Alone && s.first(Closing, func(t *trial) bool { return !t.window() && !t.cuts() }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && !t.cuts() }):
 		case s.ward():
+		case s.gentle():
+			return
 		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
 		case !s.Alone && len(s.beyond(s.git())) > 0 && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
@@ -88,6 +93,10 @@ func (s *search) closings() {
 
 // openings takes the rest, as long as nothing is opened that the target denies.
 func (s *search) openings() {
+	for _, step := range s.path {
+		s.take(step.change, Opening, nil, 0, step.trial)
+		s.left = slices.DeleteFunc(s.left, func(i int) bool { return i == step.change })
+	}
 	for {
 		switch {
 		case s.first(Opening, func(t *trial) bool { return !t.window() && !t.beyond() && !t.cuts() }):
@@ -140,10 +149,7 @@ func (s *search) takeIf(i int, phase Phase, will func(*trial) bool) bool {
 
 // mayComeNow says whether nothing else must come first: a tier goes when all else has.
 func (s *search) mayComeNow(i int) bool {
-	gone := func(k int) bool {
-		return s.Changes[k].Difference.Want == nil && s.Changes[k].Difference.ID.Kind == kinds.Tier
-	}
-	return !gone(i) || !slices.ContainsFunc(s.left, func(k int) bool { return !gone(k) })
+	return !s.tierGoes(i) || !slices.ContainsFunc(s.left, func(k int) bool { return !s.tierGoes(k) })
 }
 
 // both says whether a change opens and closes now, or opens what neither end does.
@@ -269,6 +275,24 @@ func (s *search) ownEnd(stage *exposure.Stage, live *reach.World) *reach.World {
 		}
 	}
 	return live.With(changes...)
+}
+
+// beyondThen returns what would be let through if others had made all their changes, and that the unit's own would close.
+func (s *search) beyondThen() (out []reach.Connection) {
+	for k, stage := range s.stages {
+		var changes []reach.Change
+		for i, c := range s.Changes {
+			if c.Around {
+				changes = append(changes, stage.Change(c.Difference, s.target(i)))
+			}
+		}
+		if len(changes) == 0 {
+			continue
+		}
+		then := s.now.worlds[k].With(changes...).Connectivity()
+		out = reach.JoinConnections(out, stage.Widen(reach.Moves(s.ends[k][1], then).Gained))
+	}
+	return out
 }
 
 // git returns the end that windows are judged by, in every context.

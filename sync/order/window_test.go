@@ -73,10 +73,14 @@ func (c *cluster) String() string {
 	return b.String()
 }
 
-// question asks for the order of a unit's changes, as the engine does.
-func (c *cluster) question(unit string, alone bool) Question {
+// question asks for the order of a unit's changes from where it is now, as the engine does.
+func (c *cluster) question(unit string, strict bool) Question {
 	var live []*drift.Observed
-	for _, o := range c.old[unit] {
+	for _, key := range slices.Sorted(maps.Keys(c.now)) {
+		o := c.now[key]
+		if (&unstructured.Unstructured{Object: o}).GetNamespace() != unit {
+			continue
+		}
 		u := &unstructured.Unstructured{Object: o}
 		k, _ := kinds.Find(u.GroupVersionKind().GroupKind())
 		live = append(live, &drift.Observed{Unstructured: u, ID: drift.ID{Kind: k, Namespace: u.GetNamespace(), Name: u.GetName()}})
@@ -84,7 +88,7 @@ func (c *cluster) question(unit string, alone bool) Question {
 	wanted := wantedOf(c.t, c.new[unit])
 	found, err := drift.Compare(wanted, live, nil)
 	require.NoError(c.t, err)
-	q := Question{Namespace: unit, Alone: alone}
+	q := Question{Namespace: unit, Strict: strict}
 	for _, d := range found {
 		q.Changes = append(q.Changes, Change{Difference: d})
 	}
@@ -120,16 +124,31 @@ func (c *cluster) do(q Question, s Step) {
 	}
 }
 
-type outcome struct{ pairs, changes, steps, between, cuts, avoidable, held, waiting, beyond int }
+type outcome struct{ pairs, changes, steps, between, cuts, avoidable, held, mutual, waiting, beyond int }
 
 // TestNoWindow brings two tenants and a cluster overlay from one random revision to another, closings first and in any order
-// otherwise, and looks at the whole after every single write.
+// otherwise, and looks at the whole after every single write. Whoever opens what meets another's Beyond waits for it; of those
+// that wait for each other one after the other is asked to be strict.
 func TestNoWindow(t *testing.T) {
 	var sum outcome
 	planner := New()
 	judge := exposure.New()
 	rapid.Check(t, func(t *rapid.T) { roll(t, planner, judge, &sum) })
 	t.Logf("%+v", sum)
+}
+
+// sync is one revision on its way.
+type passage struct {
+	*cluster
+	planner   *Planner
+	judge     *exposure.Judge
+	from, to  *reach.Connectivity
+	questions map[string]Question
+	orders    map[string]*Order
+	gains     map[string][]reach.Connection
+	beyond    map[string][]reach.Connection
+	cut       bool
+	sum       *outcome
 }
 
 func roll(t *rapid.T, planner *Planner, judge *exposure.Judge, sum *outcome) {
@@ -144,64 +163,129 @@ func roll(t *rapid.T, planner *Planner, judge *exposure.Judge, sum *outcome) {
 	for o := range c.old.All() {
 		c.now[random.Key(o)] = o
 	}
-	cut := false
-	from, to := c.world(c.old.All()), c.world(c.new.All())
+	p := &passage{
+		cluster: c, planner: planner, judge: judge, from: c.world(c.old.All()), to: c.world(c.new.All()), sum: sum,
+		questions: map[string]Question{}, orders: map[string]*Order{}, gains: map[string][]reach.Connection{}, beyond: map[string][]reach.Connection{},
+	}
 	sum.pairs++
-
-	questions, orders := map[string]Question{}, map[string]*Order{}
-	beyond := map[string][]reach.Connection{}
 	for _, unit := range units {
-		questions[unit] = c.question(unit, false)
-		o, err := planner.Find(judge, questions[unit])
-		require.NoError(t, err)
-		orders[unit] = o
-		sum.waiting += len(o.Waiting)
-		sum.changes += len(questions[unit].Changes)
-		if len(o.Beyond) > 0 {
+		p.ask(unit, false)
+		p.gains[unit] = p.orders[unit].Gains
+		sum.waiting += len(p.orders[unit].Waiting)
+		sum.changes += len(p.questions[unit].Changes)
+		if len(p.orders[unit].Beyond) > 0 {
 			sum.beyond++
-			beyond[unit] = o.Beyond
 		}
 	}
-	for _, phase := range []Phase{Closing, Opening} {
-		queues := map[string][]Step{}
-		for _, unit := range units {
-			for _, s := range orders[unit].Steps {
-				if s.Phase == phase {
-					queues[unit] = append(queues[unit], s)
-				}
-			}
-		}
-		for len(queues) > 0 {
-			unit := rapid.SampledFrom(slices.Sorted(maps.Keys(queues))).Draw(t, "whose turn")
-			s := queues[unit][0]
-			if queues[unit] = queues[unit][1:]; len(queues[unit]) == 0 {
-				delete(queues, unit)
-			}
-			if phase == Opening && meets(s.Opens, beyond, unit) {
-				sum.held++
-				delete(queues, unit)
-				continue
-			}
-			c.do(questions[unit], s)
-			sum.steps++
-			if s.Content != nil {
-				sum.between++
-			}
-			if phase == Opening && len(queues[unit]) == 0 && len(orders[unit].Waiting) == 0 {
-				delete(beyond, unit)
-			}
-			state := c.world(maps.Values(c.now))
-			d := reach.Between(state, from, to)
-			require.Empty(t, d.Gained, "after %v of %q: %v %+v\n%v\n%v\n%v", s.Phase, unit, questions[unit].Changes[s.Change].Difference.ID, s, d, dump(orders, questions), c)
-			if len(d.Lost) > 0 {
-				sum.cuts++
-				cut = true
-			}
-		}
-	}
-	if cut && c.keeps(questions, from, to) {
+	all := maps.Clone(p.questions)
+	p.close(units)
+	p.open(units)
+	if p.cut && c.keeps(all, p.from, p.to) {
 		sum.avoidable++
 	}
+}
+
+func (p *passage) ask(unit string, strict bool) {
+	p.questions[unit] = p.question(unit, strict)
+	o, err := p.planner.Find(p.judge, p.questions[unit])
+	require.NoError(p.t, err)
+	p.orders[unit] = o
+	if delete(p.beyond, unit); len(o.Beyond) > 0 {
+		p.beyond[unit] = o.Beyond
+	}
+}
+
+func (p *passage) steps(unit string, phase Phase) (out []Step) {
+	for _, s := range p.orders[unit].Steps {
+		if s.Phase == phase {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// close takes the closings of some units, in any order.
+func (p *passage) close(units []string) {
+	queues := map[string][]Step{}
+	for _, unit := range units {
+		if steps := p.steps(unit, Closing); len(steps) > 0 {
+			queues[unit] = steps
+		}
+	}
+	for len(queues) > 0 {
+		unit := rapid.SampledFrom(slices.Sorted(maps.Keys(queues))).Draw(p.t, "whose turn")
+		p.take(unit, queues[unit][0])
+		if queues[unit] = queues[unit][1:]; len(queues[unit]) == 0 {
+			delete(queues, unit)
+		}
+	}
+}
+
+// open takes the openings, as far as nobody is met.
+func (p *passage) open(units []string) {
+	queues := map[string][]Step{}
+	for _, unit := range units {
+		queues[unit] = p.steps(unit, Opening)
+	}
+	strict := map[string]bool{}
+	for len(queues) > 0 {
+		free := slices.DeleteFunc(slices.Sorted(maps.Keys(queues)), func(unit string) bool {
+			return len(queues[unit]) > 0 && p.meets(queues[unit][0], unit)
+		})
+		if len(free) == 0 {
+			again := slices.DeleteFunc(slices.Sorted(maps.Keys(queues)), func(unit string) bool { return strict[unit] })
+			if len(again) == 0 {
+				p.sum.held += len(queues)
+				return
+			}
+			p.sum.mutual++
+			strict[again[0]] = true
+			p.ask(again[0], true)
+			p.close(again[:1])
+			queues[again[0]] = p.steps(again[0], Opening)
+			continue
+		}
+		unit := rapid.SampledFrom(free).Draw(p.t, "whose turn")
+		if len(queues[unit]) > 0 {
+			p.take(unit, queues[unit][0])
+			queues[unit] = queues[unit][1:]
+		}
+		if len(queues[unit]) == 0 {
+			if delete(queues, unit); len(p.orders[unit].Waiting) == 0 {
+				delete(p.beyond, unit)
+			}
+		}
+	}
+}
+
+// take makes a step, and looks at the whole.
+func (p *passage) take(unit string, s Step) {
+	q := p.questions[unit]
+	p.do(q, s)
+	p.sum.steps++
+	if s.Content != nil {
+		p.sum.between++
+	}
+	d := reach.Between(p.world(maps.Values(p.now)), p.from, p.to)
+	require.Empty(p.t, d.Gained, "after %v of %q: %v %+v\n%v\n%v\n%v", s.Phase, unit, q.Changes[s.Change].Difference.ID, s, d, dump(p.orders, p.questions), p.cluster)
+	if len(d.Lost) > 0 {
+		p.sum.cuts++
+		p.cut = true
+	}
+}
+
+// meets says whether a step opens what another unit has not closed yet.
+func (p *passage) meets(s Step, unit string) bool {
+	opens := s.Opens
+	if unit != "" {
+		opens = Meeting(opens, p.gains[unit])
+	}
+	for other, connections := range p.beyond {
+		if other != unit && Meet(opens, connections) {
+			return true
+		}
+	}
+	return false
 }
 
 // keeps says whether some order of whole writes, of few changes, opens no window and cuts nothing that both revisions allow.
@@ -255,14 +339,4 @@ func dump(orders map[string]*Order, questions map[string]Question) string {
 		fmt.Fprintf(&b, "unit %q waiting %v beyond %v\n", unit, o.Waiting, o.Beyond)
 	}
 	return b.String()
-}
-
-// meets says whether a step opens what another unit has not closed yet.
-func meets(opens []reach.Connection, beyond map[string][]reach.Connection, unit string) bool {
-	for other, connections := range beyond {
-		if other != unit && Meet(opens, connections, func(string) bool { return other == "" || unit == "" }) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,0 +1,89 @@
+package order
+
+import (
+	"slices"
+
+	"github.com/ringfence/ringfence/kustomize/kinds"
+)
+
+// mostTrials bounds the writes that are tried in search of an order that cuts nothing.
+const mostTrials = 400
+
+// path looks for an order of whole writes, for all changes that are left, that cuts nothing. It looks as far ahead as need be.
+type path struct {
+	search *search
+	tried  int
+	seen   map[string]bool // what was made already, where it led nowhere
+	steps  []pathStep
+}
+
+type pathStep struct {
+	change int
+	trial  *trial
+}
+
+// gentle finds a way to leave what is left to the openings without cutting anything, and answers whether there is one. What
+// the unit lets through beyond its target until then is Beyond.
+func (s *search) gentle() bool {
+	if s.Strict || s.Fresh || len(s.left) == 0 {
+		return false
+	}
+	p := &path{search: s, seen: map[string]bool{}}
+	before := s.now
+	found := p.from(slices.Clone(s.left))
+	s.now = before
+	if !found {
+		return false
+	}
+	s.path = p.steps
+	return true
+}
+
+// from goes on from the present state, with these changes still to be made.
+func (p *path) from(left []int) bool {
+	key := string(keyOf(left))
+	if len(left) == 0 {
+		return true
+	}
+	if p.seen[key] {
+		return false
+	}
+	s := p.search
+	here := s.now
+	for n, i := range left {
+		if p.tried >= mostTrials {
+			return false
+		}
+		if s.tierGoes(i) && slices.ContainsFunc(left, func(k int) bool { return !s.tierGoes(k) }) {
+			continue
+		}
+		p.tried++
+		t := s.try(i, s.target(i))
+		if t.window() || !s.Alone && t.beyond() || t.cuts() {
+			continue
+		}
+		s.now = t.next
+		p.steps = append(p.steps, pathStep{i, t})
+		if p.from(slices.Delete(slices.Clone(left), n, n+1)) {
+			return true
+		}
+		p.steps = p.steps[:len(p.steps)-1]
+		s.now = here
+	}
+	p.seen[key] = true
+	return false
+}
+
+func keyOf(left []int) []byte {
+	out := make([]byte, 0, 2*len(left))
+	for _, i := range left {
+		out = append(out, byte(i>>8), byte(i))
+	}
+	return out
+}
+
+// tierGoes says whether a change removes a tier.
+func (s *search) tierGoes(i int) bool {
+	d := s.Changes[i].Difference
+	return d.Want == nil && d.ID.Kind == kinds.Tier
+}
