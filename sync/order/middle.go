@@ -35,7 +35,7 @@ func (q *Question) middles(i int) []*unstructured.Unstructured {
 	case k.Kind == "NetworkSet" || k.Kind == "GlobalNetworkSet":
 		return setMiddles(old, want)
 	case k.Kind == "NetworkPolicy" || k.Kind == "GlobalNetworkPolicy":
-		specs = calicoMiddles(specOf(old), specOf(want))
+		specs = calicoMiddles(specOf(old), specOf(want), d.ID.Namespace != "")
 	case k.Group == kinds.GroupPolicy:
 		specs = clusterMiddles(specOf(old), specOf(want))
 	}

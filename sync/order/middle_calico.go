@@ -12,17 +12,22 @@ import (
 //     either;
 //  2. otherwise for whatever either selects, from the earlier place of both on: no rule that allows, every rule that denies
 //     or passes as a denial. What no rule denies goes on to the tier's other policies, and is denied at its end.
+//  3. in a namespace: nothing at all, before anything else in the tier.
 //
 // A policy that comes or goes is compared with one that has no rules and concerns nothing.
-func calicoMiddles(old, want object) []object {
+func calicoMiddles(old, want object, namespaced bool) (out []object) {
 	either := cmpSpec(want, old)
+	defer func() {
+		if namespaced {
+			out = append(out, denied(out[len(out)-1]))
+		}
+	}()
 	if old == nil || want == nil {
 		o := maps.Clone(either)
 		closeRules(o, old, want, "ingress", "egress")
 		o["types"] = union(calicoTypes(old), calicoTypes(want))
 		return []object{o}
 	}
-	var out []object
 	if sameBut(old, want, "ingress", "egress", "types") && slices.Equal(calicoTypes(old), calicoTypes(want)) {
 		o := maps.Clone(want)
 		for _, direction := range []string{"ingress", "egress"} {
@@ -41,6 +46,16 @@ func calicoMiddles(old, want object) []object {
 	}
 	earlier(o, old, want, "order")
 	return append(out, o)
+}
+
+// denied makes a policy deny everything that it is asked about, before the others of its tier.
+func denied(closed object) object {
+	o := maps.Clone(closed)
+	o["order"], o["types"] = int64(-1_000_000_000), []any{"Ingress", "Egress"}
+	for _, direction := range []string{"ingress", "egress"} {
+		o[direction] = []any{object{"action": "Deny"}}
+	}
+	return o
 }
 
 // clusterMiddles is the same for ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy, whose subjects

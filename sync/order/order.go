@@ -131,7 +131,7 @@ func (p *Planner) Find(judge *exposure.Judge, q Question) (*Order, error) {
 		return found.order.in(q, found.namespace), nil
 	}
 	one, err, _ := p.flights.Do(key, func() (any, error) { // tenants that are alike come together
-		s := &search{Question: q, stages: stages, between: map[int]bool{}}
+		s := &search{Question: q, stages: stages}
 		o, err := s.run()
 		if err != nil {
 			return nil, fmt.Errorf("ordering changes of %q: %w", q.Namespace, err)

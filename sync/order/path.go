@@ -25,7 +25,7 @@ type pathStep struct {
 // gentle finds a way to leave what is left to the openings without cutting anything, and answers whether there is one. What
 // the unit lets through beyond its target until then is Beyond.
 func (s *search) gentle() bool {
-	if s.Strict || s.Fresh || len(s.left) == 0 {
+	if s.harsh || s.Fresh || len(s.left) == 0 {
 		return false
 	}
 	p := &path{search: s, seen: map[string]bool{}}

@@ -19,9 +19,10 @@ type search struct {
 	ends    [][2]*reach.Connectivity // live, and Git
 	own     []*reach.Connectivity    // Git in the unit, live around it
 	now     moment
-	left    []int        // changes that are not made yet
-	between map[int]bool // changes that are written as something in between
-	path    []pathStep   // what is left to the openings, in an order that cuts nothing
+	left    []int       // changes that are not made yet
+	between map[int]int // changes that are written as something in between: how many of their middles were passed
+	harsh   bool        // nothing else helps: what is in between may be closed further, in the end under a deny
+	path    []pathStep  // what is left to the openings, in an order that cuts nothing
 	order   Order
 }
 
@@ -40,16 +41,46 @@ type trial struct {
 	beyond   func() bool        // it opens what the target denies
 }
 
-// run looks for the closings, and then for the openings.
+// run looks for the closings, and then for the openings. If something cannot be made at all, it begins anew, and closes
+// further than what both ends allow.
 func (s *search) run() (*Order, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	start := s.now
+	for {
+		s.closings()
+		s.order.Beyond = reach.JoinConnections(s.beyond(s.own), s.beyondThen())
+		s.openings()
+		if s.order.Waiting = s.left; s.harsh || len(s.left) == 0 {
+			return &s.order, nil
+		}
+		s.now, s.harsh, s.path = start, true, nil
+		s.order.Steps = nil
+		s.setOut()
+	}
+}
+
+// setOut notes what there is to be done.
+func (s *search) setOut() {
+	s.left, s.between = nil, map[int]int{}
+	for i, c := range s.Changes {
+		if !c.Held && !c.Around {
+			s.left = append(s.left, i)
+		}
+	}
+}
+
+// begin finds out what is allowed at both ends.
+func (s *search) begin() error {
 	for _, stage := range s.stages {
 		live, err := stage.Live()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		git, err := stage.Git()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.now.worlds = append(s.now.worlds, live)
 		s.now.allows = append(s.now.allows, live.Connectivity())
@@ -57,16 +88,9 @@ func (s *search) run() (*Order, error) {
 		s.own = append(s.own, s.ownEnd(stage, live).Connectivity())
 		s.order.Gains = reach.JoinConnections(s.order.Gains, stage.Widen(reach.Moves(live.Connectivity(), git.Connectivity()).Gained))
 	}
-	for i, c := range s.Changes {
-		if !c.Held && !c.Around {
-			s.left = append(s.left, i)
-		}
-	}
-	s.closings()
-	s.order.Beyond = reach.JoinConnections(s.beyond(s.own), s.beyondThen())
-	s.openings()
-	s.order.Waiting = s.left
-	return &s.order, nil
+	s.harsh = s.Strict
+	s.setOut()
+	return nil
 }
 
 // closings takes whatever opens nothing, and puts what does both into a state in between. What cuts is taken only when
@@ -84,7 +108,7 @@ func (s *search) closings() {
 			return
 		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
-		case !s.Alone && len(s.beyond(s.git())) > 0 && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
+		case (s.harsh || !s.Alone && len(s.beyond(s.git())) > 0) && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
 		default:
 			return
 		}
@@ -163,16 +187,19 @@ func anyChange(int) bool { return true }
 // halve writes one change that cannot be made yet as something in between.
 func (s *search) halve(which func(i int) bool, will func(*trial) bool) bool {
 	for _, i := range s.left {
-		if s.between[i] || !which(i) {
+		if s.between[i] > 0 && !s.harsh || !which(i) {
 			continue
 		}
 		for recipe, content := range s.middles(i) {
+			if recipe < s.between[i] {
+				continue
+			}
 			t := s.try(i, content)
 			if len(t.down) == 0 && len(t.up) == 0 || !will(t) {
 				continue
 			}
 			s.take(i, Closing, content, recipe, t)
-			s.between[i] = true
+			s.between[i] = recipe + 1
 			return true
 		}
 	}
@@ -186,7 +213,7 @@ func (s *search) ward() bool {
 			continue
 		}
 		for _, k := range s.left {
-			if k == i || s.between[k] {
+			if k == i || s.between[k] > 0 {
 				continue
 			}
 			for recipe, content := range s.middles(k) {
@@ -201,7 +228,7 @@ func (s *search) ward() bool {
 					continue
 				}
 				s.take(k, Closing, content, recipe, taken)
-				s.between[k] = true
+				s.between[k] = recipe + 1
 				return s.takeIf(i, Closing, func(*trial) bool { return true })
 			}
 		}
