@@ -82,6 +82,7 @@ func (r *round) follow(ctx context.Context, phase order.Phase) error {
 			r.progress.written++
 			r.taken[i] = true
 			own.done = s.Content == nil
+			r.tellCourse()
 		}
 		if !failed {
 			return nil

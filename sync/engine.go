@@ -61,6 +61,7 @@ type Engine struct {
 	reports  map[string]report
 	rounds   map[string][]Round // the last of each tenant, oldest first
 	fights   map[string]int
+	courses  map[string]course // of rounds that write now
 	screenings
 }
 
@@ -105,6 +106,7 @@ func newEngine(c Config, cluster *drift.Cluster) *Engine {
 		reports:    map[string]report{},
 		rounds:     map[string][]Round{},
 		fights:     map[string]int{},
+		courses:    map[string]course{},
 		screenings: newScreenings(),
 	}
 	e.hand = e.writer
@@ -171,6 +173,7 @@ func (e *Engine) term(ctx context.Context) {
 	}
 	defer e.queue.ShutDown()
 	defer e.screening.ShutDown()
+	wg.Go(func() { e.tellCourses(ctx) })
 	if e.config.Audit != nil {
 		wg.Go(func() { e.audit(ctx) })
 	}

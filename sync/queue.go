@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	stdsync "sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,14 +28,24 @@ const queueMost = 4
 // nil one lets everybody pass.
 type queue struct {
 	places chan struct{}
-	length prometheus.Gauge // writes that wait, or are on their way
+	length atomic.Int64     // writes that wait, or are on their way
+	gauge  prometheus.Gauge // the same
 
 	mu    stdsync.Mutex // guards what follows
 	until time.Time     // the API server asked not to be asked before
 }
 
-func newQueue(length prometheus.Gauge) *queue {
-	return &queue{places: make(chan struct{}, queueMost), length: length}
+func newQueue(gauge prometheus.Gauge) *queue {
+	return &queue{places: make(chan struct{}, queueMost), gauge: gauge}
+}
+
+// len returns how many writes wait or are on their way.
+func (q *queue) len() int { return int(q.length.Load()) }
+
+// count notes that there are so many more or less.
+func (q *queue) count(n int) {
+	q.length.Add(int64(n))
+	q.gauge.Add(float64(n))
 }
 
 // pass makes a write when it is its turn, and keeps everybody waiting for as long as
@@ -43,8 +54,8 @@ func (q *queue) pass(ctx context.Context, write func() error) error {
 	if q == nil {
 		return write()
 	}
-	q.length.Inc()
-	defer q.length.Dec()
+	q.count(1)
+	defer q.count(-1)
 	select {
 	case q.places <- struct{}{}:
 	case <-ctx.Done():

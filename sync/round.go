@@ -47,6 +47,7 @@ func (e *Engine) round(ctx context.Context, name string) {
 	}
 	r.progress.own(r.target)
 	out, err := r.run(ctx)
+	e.endCourse(name)
 	if ctx.Err() != nil {
 		return
 	}

@@ -184,6 +184,9 @@ func (e *Engine) Tenants() []Tenant {
 			one.Until = frozenUntil(e.config.Freeze, now) // its suspension has ended in a freeze
 		}
 		one.Reason = reason(&one, t, e.cluster.Namespace(name), e.frozen.Load())
+		if one.Reason == "" && one.State == Pending {
+			one.Reason = e.underway(name)
+		}
 		if r := e.reports[name]; one.Reason == "" && one.State == Pending && r.target == t {
 			one.Reason = r.waiting
 		}

@@ -72,6 +72,7 @@ type zoo struct {
 func newZoo(t *testing.T, mode Mode, n int) *zoo {
 	t.Helper()
 	b := newBench(t)
+	b.collects()
 	z := &zoo{}
 	repo := newRepository(t)
 	b.Cleanup(func() { sweepCluster(b) })
@@ -83,6 +84,17 @@ func newZoo(t *testing.T, mode Mode, n int) *zoo {
 	z.done(z.snapshot)
 	z.writes.Store(0)
 	return z
+}
+
+// collects waits until the garbage collector knows Calico's kinds: it looks for new ones every 30 seconds, and what is
+// deleted in the foreground stays until it does.
+func (b *bench) collects() {
+	b.Helper()
+	u := b.create(`{apiVersion: projectcalico.org/v3, kind: NetworkSet, metadata: {name: litter, namespace: NS}}`)
+	id := drift.ID{Kind: kindOf(b, u), Namespace: b.namespace, Name: u.GetName()}
+	foreground := metav1.DeletePropagationForeground
+	require.NoError(b, b.others(id).Delete(b.Context(), id.Name, metav1.DeleteOptions{PropagationPolicy: &foreground}))
+	require.Eventually(b, func() bool { return b.live(id) == nil }, 2*time.Minute, 50*time.Millisecond)
 }
 
 // zooFiles is the repository of testdata/zoo with n tenants.
