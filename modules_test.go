@@ -23,7 +23,7 @@ type nestedModule struct {
 
 var nestedModules = map[string]nestedModule{
 	".ci/tools":                        {why: "linters of CI, pinned"},
-	"cmd/ringfence/internal/telemetry": {why: "Prometheus' parser, for the tests of alerts and dashboards", testedBy: "cmd/ringfence/telemetry_test.go: TestTelemetryModule"},
+	"cmd/ringfence/internal/telemetry": {why: "Prometheus' parser and Grafana's schema, for dashboards and alerts", testedBy: "cmd/ringfence/telemetry_test.go: TestTelemetryModule"},
 	"drift/reach/oracle":               {why: "Calico and Cyclonus, whose verdicts drift/reach is compared with", testedBy: "drift/reach/oracle_test.go: TestOracle"},
 	"sync/controlplane/calico":         {why: "Calico's own API server, for tests", testedBy: "sync/controlplane/binary_test.go: TestModules"},
 	"sync/controlplane/server/child":   {why: "what the two others have in common", testedBy: "sync/controlplane/binary_test.go: TestModules"},

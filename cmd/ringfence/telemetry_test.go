@@ -1,16 +1,21 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// TestTelemetryModule has the tests of the nested module run, which knows Prometheus' parser: those
-// of the alerts and recording rules. Without promtool it says so and leaves their cases out.
+// TestTelemetryModule has the tests of the nested module run, which knows Prometheus' parser and
+// Grafana's schema: those of dashboards, alerts and recording rules. Without promtool it says so and leaves their cases out.
 func TestTelemetryModule(t *testing.T) {
 	if _, err := exec.LookPath("promtool"); err != nil {
 		t.Log("there is no promtool (Debian: prometheus): the rules are parsed, and not tried on their cases")
@@ -21,4 +26,39 @@ func TestTelemetryModule(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "go %v\n%s", args, out)
 	}
+}
+
+// What a cluster is given builds as it is: ConfigMaps that Grafana's sidecar finds and kubectl can apply, objects of
+// grafana-operator that refer to them, and the operator's rules.
+func TestTelemetryKustomizations(t *testing.T) {
+	builds := map[string]resmap.ResMap{}
+	for _, folder := range []string{"alerts", "dashboards", "grafana-operator"} {
+		resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(repositoryRoot, "base", "ringfence", folder))
+		require.NoError(t, err, folder)
+		builds[folder] = resources
+	}
+	require.Equal(t, 1, builds["alerts"].Size())
+	assert.Equal(t, "PrometheusRule", builds["alerts"].Resources()[0].GetKind())
+
+	keys := map[string]string{}
+	for _, r := range builds["dashboards"].Resources() {
+		assert.Equal(t, "1", r.GetLabels()["grafana_dashboard"], r.GetName())
+		assert.Less(t, len(r.MustYaml()), 256<<10, "%s: kubectl apply keeps it whole in an annotation", r.GetName())
+		for key, text := range r.GetDataMap() {
+			keys[r.GetName()] = key
+			assert.True(t, json.Valid([]byte(text)), key)
+		}
+	}
+	assert.Len(t, keys, 3)
+	for _, r := range builds["grafana-operator"].Resources() {
+		if r.GetKind() == "GrafanaDashboard" {
+			name, err := r.GetString("spec.configMapRef.name")
+			require.NoError(t, err)
+			key, err := r.GetString("spec.configMapRef.key")
+			require.NoError(t, err)
+			assert.Equal(t, keys[name], key, r.GetName())
+			delete(keys, name)
+		}
+	}
+	assert.Empty(t, keys, "dashboards without an object for grafana-operator")
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -71,15 +72,27 @@ func parse(t *testing.T, expr string) (selected []*parser.VectorSelector) {
 // have, and returns their names.
 func checkNames(t assert.TestingT, selected []*parser.VectorSelector, series map[string][]string) (names []string) {
 	for _, s := range selected {
-		known, ok := series[s.Name]
-		if !assert.True(t, ok, "nothing exports %s", s.Name) {
-			continue
-		}
-		names = append(names, s.Name)
-		for _, m := range s.LabelMatchers {
-			if m.Name != model.MetricNameLabel {
-				assert.Contains(t, slices.Concat(known, ofTheScrape), m.Name, "%s has no such label", s)
+		selected := named(s, series)
+		assert.NotEmpty(t, selected, "nothing exports %s", s)
+		names = append(names, selected...)
+		for _, name := range selected {
+			for _, m := range s.LabelMatchers {
+				if m.Name != model.MetricNameLabel {
+					assert.Contains(t, slices.Concat(series[name], ofTheScrape), m.Name, "%s has no such label", name)
+				}
 			}
+		}
+	}
+	return names
+}
+
+// named returns the names of the series that a selector may choose.
+func named(s *parser.VectorSelector, series map[string][]string) (names []string) {
+	for name := range series {
+		if s.Name == name || s.Name == "" && slices.ContainsFunc(s.LabelMatchers, func(m *labels.Matcher) bool {
+			return m.Name == model.MetricNameLabel && m.Matches(name)
+		}) {
+			names = append(names, name)
 		}
 	}
 	return names

@@ -3,6 +3,7 @@ module github.com/ringfence/ringfence/cmd/ringfence/internal/telemetry
 go 1.26.0
 
 require (
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22 // the schema of a dashboard, as Grafana generates it
 	github.com/prometheus/common v0.69.0 // the name of the label that holds a metric's name
 	github.com/prometheus/prometheus v0.313.5 // Prometheus' own parser of expressions
 	github.com/stretchr/testify v1.12.1 // assertions

@@ -106,8 +106,6 @@ func TestPrometheusRule(t *testing.T) {
 	assert.Equal(t, want, object.Spec)
 }
 
-const runbook = "https://github.com/ringfence/ringfence/blob/main/cmd/ringfence/docs/runbook.md"
-
 // Whoever is woken up reads what it is, what it means, what to do, and where there is more.
 func TestAlertsSayWhatToDo(t *testing.T) {
 	text := string(read(t, root+"/cmd/ringfence/docs/runbook.md"))
@@ -120,7 +118,7 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 		for _, key := range []string{"summary", "impact", "action"} {
 			assert.NotEmpty(t, alert.Annotations[key], "%s: %s", name, key)
 		}
-		assert.Equal(t, runbook+"#"+strings.ToLower(name), alert.Annotations["runbook_url"])
+		assert.Equal(t, Runbook+"#"+strings.ToLower(name), alert.Annotations["runbook_url"])
 		assert.Contains(t, []string{"critical", "warning"}, alert.Labels["severity"], name)
 		_, section, _ := strings.Cut(text, "\n## "+name+"\n\n")
 		assert.Equal(t, alert.Labels["severity"] == "critical", strings.HasPrefix(section, "**Critical.**"), "%s: the runbook says how urgent it is", name)
