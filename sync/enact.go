@@ -252,8 +252,7 @@ func (r *round) write(ctx context.Context, s *step, between *unstructured.Unstru
 		return describe(d.Want, err)
 	}
 	if r.tookOver(*s); between != nil {
-		s.live = r.engine.cluster.Get(d.ID) // what comes next is decided from it
-		return nil
+		return nil // what comes next is decided from what is live then
 	}
 	r.progress.confirm(d.Want)
 	r.progress.owned[d.ID] = d.Want

@@ -73,11 +73,7 @@ func TestFaults(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("RINGFENCE_ROUNDS")); err == nil {
 		rounds = n
 	}
-	seed := uint64(time.Now().UnixNano())
-	if n, err := strconv.ParseUint(os.Getenv("RINGFENCE_SEED"), 10, 64); err == nil {
-		seed = n
-	}
-	t.Logf("RINGFENCE_SEED=%d", seed)
+	seed := seedOf(t)
 	o := newOrdeal(t, seed)
 	for n := range rounds {
 		o.round(n)

@@ -167,10 +167,8 @@ func TestLeaders(t *testing.T) {
 
 func newSuccession(t *testing.T) *succession {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	t.Log("seed", seed)
 	s := &succession{
-		bench: newBench(t), repo: newRepository(t), processes: map[string]*nursery{}, dice: rand.New(rand.NewPCG(seed, 0)),
+		bench: newBench(t), repo: newRepository(t), processes: map[string]*nursery{}, dice: rand.New(rand.NewPCG(seedOf(t), 0)),
 		history: &chronicle{claims: map[string][]string{}, codes: map[int]int{}},
 	}
 	for i := range 4 {

@@ -132,6 +132,23 @@ func scaled(rounds int) int {
 	return rounds / 10
 }
 
+// seedOf returns what the random inputs of a test follow from: RINGFENCE_SEED, or always the same one; with
+// RINGFENCE_SCALE=full another one each time.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(1)
+	if os.Getenv("RINGFENCE_SCALE") == "full" {
+		seed = uint64(time.Now().UnixNano() % 1_000_000)
+	}
+	if text := os.Getenv("RINGFENCE_SEED"); text != "" {
+		given, err := strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+		seed = given
+	}
+	t.Logf("RINGFENCE_SEED=%d", seed)
+	return seed
+}
+
 // revisionFiles returns the overlays of a random revision.
 func revisionFiles(t *testing.T, prefix string, r random.Revision) map[string]string {
 	t.Helper()
@@ -207,12 +224,7 @@ func TestNoOpenWindow(t *testing.T) {
 	h := watchHistory(t, b.rogue)
 
 	units := []string{prefix + "t", prefix + "u", clusterTenant}
-	seed := int(time.Now().UnixNano() % 1_000_000)
-	if text := os.Getenv("RINGFENCE_SEED"); text != "" {
-		seed, err = strconv.Atoi(text)
-		require.NoError(t, err)
-	}
-	t.Logf("RINGFENCE_SEED=%d", seed)
+	seed := int(seedOf(t))
 	draw := func(f func(*rapid.T) random.Revision) random.Revision {
 		seed++
 		return fenced(rapid.Custom(f).Example(seed))

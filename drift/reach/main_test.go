@@ -10,13 +10,16 @@ import (
 )
 
 // TestMain gives the property tests their number of rounds: a thousand, ten thousand with RINGFENCE_SCALE=full, or what
-// -rapid.checks says.
+// -rapid.checks says. The rounds are the same each time, but with RINGFENCE_SCALE=full, -rapid.seed or RAPID_SEED.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
-	if !given {
-		if err := flag.Set("rapid.checks", itoa(scaled(10_000))); err != nil {
+	given := map[string]bool{"rapid.seed": os.Getenv("RAPID_SEED") != "" || os.Getenv("RINGFENCE_SCALE") == "full"}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range map[string]string{"rapid.checks": itoa(scaled(10_000)), "rapid.seed": "1"} {
+		if given[name] {
+			continue
+		}
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}
