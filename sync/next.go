@@ -187,8 +187,21 @@ func (o *owner) bootstrap(ctx context.Context, s *sources.Snapshot, rendered *Re
 		for name, t := range tenantsOf(r) {
 			o.own(name, o.state.Tenants[name].mayHave(prepare(t.Objects, o.previous.targets[name])), false, "")
 		}
+		o.ownGuards(ctx, r)
 	}
 	return rendered, nil
+}
+
+// ownGuards notes that what a revision's guard says may be in the namespaces that are in quarantine.
+func (o *owner) ownGuards(ctx context.Context, r *Rendered) {
+	for name, e := range o.state.Tenants {
+		if e.Quarantined == nil || r.Guard == nil {
+			continue
+		}
+		if guard, err := r.Guard(ctx, name); err == nil { // if it does not render, nothing of it was written
+			o.own(name, prepare(guard, o.previous.targets[name]), false, "")
+		}
+	}
 }
 
 // renderOwned renders the newest snapshot again if faults were found in it

@@ -181,3 +181,34 @@ func TestRecreateBesideSomebodyElses(t *testing.T) {
 	assert.NotEqual(t, before.GetUID(), b.live(deny).GetUID())
 	assert.Equal(t, []string{"deny-all", "one"}, d.policies(ns))
 }
+
+// A copy that was left in a quarantined namespace goes, though its overlay is back in Git and the guard says something else by
+// the time of the next start.
+func TestCopyLeftInQuarantine(t *testing.T) {
+	b := newBench(t)
+	repo, ns := newRepository(t), b.namespace+"-a"
+	d := startDaemon(b, repo, nil)
+	first := repo.commit(files(overlay("a", ns, "one"), overlay("b", b.namespace+"-b", "one")))
+	d.Offer(first)
+	d.at(first, Synced, ns)
+	guard := func(label string) map[string]string {
+		return map[string]string{"base/guard/deny-all.yaml": `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny-all, labels: {guard: ` + label + `}}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}`}
+	}
+	for _, change := range []map[string]string{{"overlays/a": ""}, guard("second")} {
+		s := repo.commit(change)
+		d.Offer(s)
+		d.at(s, Quarantined, ns)
+		d.done(s)
+	}
+	deny := b.live(drift.ID{Kind: kinds.NetworkPolicy, Namespace: ns, Name: "deny-all"})
+	d.stop()
+
+	b.create(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny-all` + kustomize.ReservedSuffix + `, namespace: ` + ns +
+		`, labels: {guard: second, app.kubernetes.io/managed-by: ringfence, ringfence.dev/tenant: ` + ns + `}}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}`)
+	back := repo.commit(files(overlay("a", ns, "one"), guard("third")))
+	d = startDaemon(b, repo, nil)
+	d.Offer(back)
+	d.at(back, Synced, ns)
+	assert.Equal(t, []string{"deny-all", "one"}, d.policies(ns))
+	assert.Equal(t, deny.GetUID(), b.live(deny.ID).GetUID())
+}
