@@ -94,7 +94,7 @@ func testReallyHidden(t *testing.T, plane *controlplane.ControlPlane) {
 	}
 	tiered := []string{"tier.networkpolicies", "tier.globalnetworkpolicies", "tier.stagednetworkpolicies", "tier.stagedglobalnetworkpolicies"}
 	grant("most",
-		rbacv1.PolicyRule{APIGroups: []string{"", kinds.GroupKubernetes, kinds.GroupPolicy, "apiextensions.k8s.io", "apiregistration.k8s.io"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}},
+		rbacv1.PolicyRule{APIGroups: []string{"", kinds.GroupKubernetes, kinds.GroupPolicy, kinds.GroupStored, "apiextensions.k8s.io", "apiregistration.k8s.io"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}},
 		calico(nil, "networkpolicies", "globalnetworkpolicies", "stagednetworkpolicies", "stagedglobalnetworkpolicies",
 			"stagedkubernetesnetworkpolicies", "networksets", "globalnetworksets"),
 		rbacv1.PolicyRule{APIGroups: []string{kinds.GroupCalico}, Resources: []string{"tiers"}, Verbs: []string{"list", "watch"}},

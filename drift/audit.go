@@ -60,6 +60,7 @@ func (w *watched) audit(ctx context.Context) (int, error) {
 		if err := w.store.Replace(items, version); err != nil {
 			return count, err
 		}
+		w.testifyAll()
 	}
 	return count, nil
 }
@@ -78,7 +79,9 @@ func (w *watched) list(ctx context.Context) (list []*unstructured.Unstructured, 
 		if !ok {
 			return fmt.Errorf("listing %s: unexpected %T", w.kind.Resource, obj)
 		}
-		list = append(list, u)
+		if !w.foreign(u) {
+			list = append(list, u)
+		}
 		return nil
 	})
 	return list, version, err

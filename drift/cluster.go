@@ -144,13 +144,20 @@ func (c *Cluster) rediscover() {
 func (c *Cluster) Definitions() uint64 { return c.defined.Load() }
 
 // In returns the guarded objects of one namespace, or the cluster-scoped ones
-// for "", in no order. Namespaces are not among them.
+// for "", in no order. Namespaces are not among them. Where Calico's own API server
+// serves its kinds, what was written around it is, as what is stored (a kind of
+// [kinds.GroupStored]): policies of a tier that does not exist, and what that server shows
+// under the name of another, or cannot reach. Nothing can be done to it here.
 func (c *Cluster) In(namespace string) []*Observed {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var out []*Observed
 	for k, w := range c.watched {
-		if k != kinds.Namespace {
+		switch {
+		case k == kinds.Namespace:
+		case k.Group == kinds.GroupStored:
+			out = append(out, w.around(namespace)...)
+		default:
 			out = append(out, w.store.in(namespace)...)
 		}
 	}

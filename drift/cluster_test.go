@@ -138,6 +138,12 @@ func (s *site) healths() int {
 	return s.health
 }
 
+// metric waits until ringfence_watch_synced says so of a kind: it follows what is said of it.
+func (s *site) metric(t *testing.T, kind string, synced float64) {
+	t.Helper()
+	eventually(t, kind+" is shown so", func() bool { return testutil.ToFloat64(s.metrics.synced.WithLabelValues(kind)) == synced })
+}
+
 func (s *site) apply(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()
 	u := &unstructured.Unstructured{Object: parse(t, text)}
@@ -257,7 +263,7 @@ func TestClusterLives(t *testing.T) {
 			health := s.healths()
 			s.apply(t, networkSetDefinition)
 			eventually(t, "served", func() bool { return s.Served(networkSet()) && s.Synced() })
-			assert.Greater(t, s.healths(), health)
+			eventually(t, "told", func() bool { return s.healths() > health })
 			assert.Equal(t, FlavourNative, s.Flavour())
 			eventually(t, "a set can be made", func() bool {
 				u := &unstructured.Unstructured{Object: parse(t, `{apiVersion: projectcalico.org/v3, kind: NetworkSet, metadata: {name: s, namespace: tenant}, spec: {nets: [192.0.2.0/24]}}`)}
@@ -269,7 +275,7 @@ func TestClusterLives(t *testing.T) {
 			health = s.healths()
 			require.NoError(t, s.dynamic.Resource(definitions).Delete(t.Context(), "networksets.projectcalico.org", metav1.DeleteOptions{}))
 			eventually(t, "served no longer", func() bool { return !s.Served(networkSet()) && s.Synced() && s.Flavour() == FlavourNone })
-			assert.Greater(t, s.healths(), health)
+			eventually(t, "told", func() bool { return s.healths() > health })
 			assert.Nil(t, s.Get(set))
 		}
 	})
@@ -300,7 +306,7 @@ func TestClusterLives(t *testing.T) {
 		eventually(t, "every watch says so", func() bool {
 			return slices.ContainsFunc(s.Blind(), func(b string) bool { return strings.HasPrefix(b, "NetworkPolicy.networking.k8s.io: ") })
 		})
-		assert.Greater(t, s.healths(), health)
+		eventually(t, "told", func() bool { return s.healths() > health })
 		assert.NotNil(t, s.Get(policy), "what was known is not forgotten")
 		_, err := s.Audit(t.Context())
 		require.Error(t, err)
@@ -308,7 +314,7 @@ func TestClusterLives(t *testing.T) {
 		health = s.healths()
 		startPlane(t, controlplane.Config{Dir: dir})
 		eventually(t, "synced again", s.Synced)
-		assert.Greater(t, s.healths(), health)
+		eventually(t, "told", func() bool { return s.healths() > health })
 		s.apply(t, `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: after, namespace: tenant}, spec: {podSelector: {}}}`)
 		eventually(t, "the watch works", func() bool { return s.Get(ID{Kind: kinds.NetworkPolicy, Namespace: "tenant", Name: "after"}) != nil })
 		n, err := s.Audit(t.Context())

@@ -21,14 +21,19 @@ var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Ver
 // ends those of kinds that are gone. A group that does not answer is neither:
 // its kinds stay as they are, and those not yet watched are blind.
 func (c *Cluster) discover(ctx context.Context, wg *sync.WaitGroup) error {
-	served, unknown := c.served(ctx)
+	served, unknown := c.served(ctx, append(kinds.Guarded(), kinds.Namespace))
 	c.defined.Add(1)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // being stopped is not a fault
-	}
 	flavour, flavourErr := c.askFlavour(ctx)
 	if flavourErr == nil {
 		contradicted(flavour, served, unknown)
+	}
+	if flavour == FlavourAggregated || flavourErr != nil && c.Flavour() == FlavourAggregated {
+		alsoServed, alsoUnknown := c.served(ctx, evidences())
+		maps.Copy(served, alsoServed)
+		maps.Copy(unknown, alsoUnknown)
+	}
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // being stopped is not a fault
 	}
 	c.mu.Lock()
 	changed := !c.found
@@ -89,11 +94,11 @@ func (c *Cluster) showBlind(before map[kinds.Kind]string) {
 	}
 }
 
-// served asks discovery once per API group and version.
-func (c *Cluster) served(ctx context.Context) (served map[kinds.Kind]bool, unknown map[kinds.Kind]string) {
+// served asks discovery for kinds, once per API group and version.
+func (c *Cluster) served(ctx context.Context, all []kinds.Kind) (served map[kinds.Kind]bool, unknown map[kinds.Kind]string) {
 	served, unknown = map[kinds.Kind]bool{}, map[kinds.Kind]string{}
 	groups := map[schema.GroupVersion][]kinds.Kind{}
-	for _, k := range append(kinds.Guarded(), kinds.Namespace) {
+	for _, k := range all {
 		groups[k.GroupVersion()] = append(groups[k.GroupVersion()], k)
 	}
 	for gv, members := range groups {
@@ -124,6 +129,16 @@ func (c *Cluster) served(ctx context.Context) (served map[kinds.Kind]bool, unkno
 		}
 	}
 	return served, unknown
+}
+
+// evidences are the kinds as which Calico keeps its own.
+func evidences() (out []kinds.Kind) {
+	for _, k := range kinds.Guarded() {
+		if kept, ok := kinds.Stored(k); ok {
+			out = append(out, kept)
+		}
+	}
+	return out
 }
 
 // everywhere says whether one of the kinds is served by every cluster: who is told

@@ -21,10 +21,17 @@
 // which a cluster has ([Cluster.Flavour], found out anew while it changes), [Dialect] what follows from it, [Complete] how an object is best
 // sent, [Lost] whether a write was answered and lost, and [RefusalOf] what an error means.
 //
+// Where Calico's own API server serves its kinds, what it keeps (crd.projectcalico.org) is
+// watched beside what it shows: somebody may write there without it, under names that it
+// would refuse, in a tier that does not exist, or under the name of another. [Cluster.In]
+// returns such objects as what they are stored as, and they are no part of what is shown.
+//
 // What a difference does to traffic is said by package exposure.
 //
 // Limitations: kinds whose Go types are not linked in
-// (policy.networking.k8s.io) are compared as they were sent, without defaulting.
+// (policy.networking.k8s.io) are compared as they were sent, without defaulting. Staged
+// policies that were written around Calico's API server, which nobody enforces, are seen
+// only where that server shows them.
 //
 // Rejected: comparing by server-side dry-run (a request per object, and blind
 // to fields that others added); comparing by managedFields (they can be wiped,

@@ -3,7 +3,7 @@ package drift
 import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 // listingAnew is why a kind is blind between the moment in which nothing of it is
-// hidden any more and the list that shows it.
+// hidden any more, by a tier or by an outlaw, and the list that shows it.
 const listingAnew = "what was hidden has not been listed yet"
 
 // hide notes what a list and a watch leave out; "" for nothing. What was hidden until
@@ -27,12 +27,28 @@ func (w *watched) hide(what string) {
 	w.setHidden(&what)
 }
 
+// again lists the kind anew, which is blind until then: what is held may be wrong.
+func (w *watched) again() {
+	w.noting.Lock()
+	defer w.noting.Unlock()
+	w.due.Add(1)
+	select {
+	case w.anew <- struct{}{}:
+	default:
+	}
+	if hidden := w.hidden.Load(); hidden == nil && !w.kind.Tiered || hidden != nil && *hidden == "" {
+		what := listingAnew
+		w.setHidden(&what)
+	}
+}
+
 // listed notes a whole list: if it began after all had become visible, it shows all.
 func (w *watched) listed() {
 	w.noting.Lock()
 	defer w.noting.Unlock()
 	if hidden := w.hidden.Load(); hidden != nil && *hidden == listingAnew && w.begun.Load() == w.due.Load() {
 		w.setHidden(new(string))
+		w.cluster.retier() // who waited for the list looks again
 	}
 }
 

@@ -18,6 +18,8 @@ type Observed struct {
 	// Seen is when this state reached this process; zero if it was there when
 	// the watch began.
 	Seen time.Time
+
+	stored *form // of what Calico's API server keeps; nil of all else
 }
 
 func observe(k kinds.Kind, u *unstructured.Unstructured, seen time.Time) *Observed {
@@ -25,7 +27,11 @@ func observe(k kinds.Kind, u *unstructured.Unstructured, seen time.Time) *Observ
 	if k.Namespaced {
 		id.Namespace = u.GetNamespace()
 	}
-	return &Observed{Unstructured: u, ID: id, Seen: seen}
+	o := &Observed{Unstructured: u, ID: id, Seen: seen}
+	if k.Group == kinds.GroupStored {
+		o.stored = formOf(k, u)
+	}
+	return o
 }
 
 // newer says whether resource version a was written after b. Resource versions

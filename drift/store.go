@@ -31,6 +31,9 @@ type store struct {
 	// byName are the objects' labels, for kinds of which every object is looked at
 	// again and again; nil after a change.
 	byName []named
+	// outlaws are the objects that were written around Calico's API server, by the uid
+	// that they have and the one under which they are shown.
+	outlaws map[types.UID]*Observed
 }
 
 // named is what selectors see of a Namespace. It must not be changed.
@@ -46,7 +49,7 @@ const tombstoneLife = 10 * time.Minute
 func newStore(k kinds.Kind, notify func(string)) *store {
 	return &store{
 		kind: k, notify: notify,
-		objects: map[string]map[string]*Observed{}, deleted: map[types.UID]time.Time{},
+		objects: map[string]map[string]*Observed{}, deleted: map[types.UID]time.Time{}, outlaws: map[types.UID]*Observed{},
 	}
 }
 
@@ -200,6 +203,10 @@ func (s *store) unbury(uids []types.UID) {
 
 func (s *store) sweep(now time.Time) {
 	s.swept = now
+	maps.DeleteFunc(s.outlaws, func(_ types.UID, o *Observed) bool {
+		at, buried := s.deleted[o.GetUID()]
+		return s.objects[o.ID.Namespace][o.ID.Name] != o && (!buried || now.Sub(at) > tombstoneLife)
+	})
 	maps.DeleteFunc(s.deleted, func(_ types.UID, at time.Time) bool { return now.Sub(at) > tombstoneLife })
 }
 
@@ -210,6 +217,9 @@ func (s *store) set(o *Observed) {
 		s.objects[namespace] = map[string]*Observed{}
 	}
 	s.objects[namespace][o.ID.Name] = o
+	if o.stored != nil {
+		s.enter(o)
+	}
 }
 
 func (s *store) unset(namespace, name string) {
@@ -238,6 +248,18 @@ func (s *store) in(namespace string) []*Observed {
 	out := make([]*Observed, 0, len(s.objects[namespace]))
 	for _, o := range s.objects[namespace] {
 		out = append(out, o)
+	}
+	return out
+}
+
+// everything returns all objects, in no order.
+func (s *store) everything() (out []*Observed) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, objects := range s.objects {
+		for _, o := range objects {
+			out = append(out, o)
+		}
 	}
 	return out
 }

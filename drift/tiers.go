@@ -14,7 +14,7 @@ import (
 // tierPause is how long after a change of tiers they are tried: a burst is one.
 const tierPause = 500 * time.Millisecond
 
-// watchTiers looks for tiers whose policies are hidden from us, whenever the tiers
+// watchTiers looks for tiers whose policies are hidden from us, and for policies without one, whenever the tiers
 // may have changed, until ctx is done.
 func (c *Cluster) watchTiers(ctx context.Context) {
 	again := time.NewTimer(c.config.Rediscover)
@@ -28,9 +28,13 @@ func (c *Cluster) watchTiers(ctx context.Context) {
 			drain(c.tiers)
 		case <-again.C:
 		}
-		if c.findHidden(ctx) {
+		told, sure := c.findHidden(ctx), c.findGhosts(time.Now())
+		switch {
+		case !sure:
+			again.Reset(ghostGrace)
+		case told:
 			again.Reset(c.config.Rediscover)
-		} else {
+		default:
 			again.Reset(10 * time.Second)
 		}
 	}

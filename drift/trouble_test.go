@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -133,7 +132,7 @@ func TestTrouble(t *testing.T) {
 			require.Len(t, s.Blind(), 1, "nobody else is")
 			assert.Contains(t, s.Blind()[0], "NetworkPolicy.networking.k8s.io: ")
 			assert.Contains(t, s.Blind()[0], tt.blind)
-			assert.Zero(t, testutil.ToFloat64(s.metrics.synced.WithLabelValues("NetworkPolicy.networking.k8s.io")))
+			s.metric(t, "NetworkPolicy.networking.k8s.io", 0)
 			assert.NotNil(t, s.Get(policy("before")), "what was known is not forgotten")
 			create("meanwhile")
 			remove("before")
@@ -147,7 +146,7 @@ func TestTrouble(t *testing.T) {
 			eventually(t, "sees again", s.Synced)
 			assert.NotNil(t, s.Get(policy("meanwhile")), "seen at once when it says that it sees")
 			assert.Nil(t, s.Get(policy("before")))
-			assert.InDelta(t, 1, testutil.ToFloat64(s.metrics.synced.WithLabelValues("NetworkPolicy.networking.k8s.io")), 0)
+			s.metric(t, "NetworkPolicy.networking.k8s.io", 1)
 			remove("meanwhile")
 			eventually(t, "the watch works", func() bool { return s.Get(policy("meanwhile")) == nil })
 		})

@@ -68,7 +68,7 @@ func (c *Cluster) turn(f Flavour) {
 	}
 	c.config.Log.Info("the kinds of calico are served in another way", "from", before, "to", f)
 	for k, w := range c.watched {
-		if k.Group == kinds.GroupCalico {
+		if k.Group == kinds.GroupCalico || k.Group == kinds.GroupStored {
 			w.cancel()
 			delete(c.watched, k)
 			c.config.Metrics.unwatch(k)

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	backoff "k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
@@ -42,6 +43,8 @@ type watched struct {
 	// streamed: the list that comes is the beginning of a watch that stands.
 	streamed atomic.Bool
 	pulse    pulse
+	// ghosts are those of what Calico keeps; nil before somebody has looked.
+	ghosts atomic.Pointer[map[types.UID]ghost]
 }
 
 // newWatched returns a kind that is not watched yet. The caller holds c.mu.
@@ -52,6 +55,9 @@ func newWatched(k kinds.Kind, c *Cluster, cancel context.CancelFunc) *watched {
 			c.config.Changed(namespace)
 			c.retier()
 		}
+	}
+	if k.Group == kinds.GroupStored {
+		changed = func(string) {} // see take
 	}
 	w := &watched{kind: k, cluster: c, cancel: cancel, store: newStore(k, changed), anew: make(chan struct{}, 1)}
 	if !c.flavour.Dialect().HidesTiers { // nothing is left out of its lists
@@ -158,10 +164,12 @@ func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache
 // Replace implements cache.ReflectorStore: a whole list has arrived. Without a watch
 // behind it, it is true of a moment that has passed.
 func (w *watched) Replace(list []any, version string) error {
+	list = w.genuine(list)
 	w.doubt(list)
 	if err := w.store.Replace(list, version); err != nil {
 		return err
 	}
+	w.testifyAll()
 	w.listed()
 	if w.streamed.Load() {
 		w.pulse.stands()
@@ -173,19 +181,19 @@ func (w *watched) Replace(list []any, version string) error {
 // Add implements cache.ReflectorStore.
 func (w *watched) Add(obj any) error {
 	w.pulse.beat(false)
-	return w.store.Add(obj)
+	return w.take(obj, w.store.Add)
 }
 
 // Update implements cache.ReflectorStore.
 func (w *watched) Update(obj any) error {
 	w.pulse.beat(false)
-	return w.store.Update(obj)
+	return w.take(obj, w.store.Update)
 }
 
 // Delete implements cache.ReflectorStore.
 func (w *watched) Delete(obj any) error {
 	w.pulse.beat(false)
-	return w.store.Delete(obj)
+	return w.take(obj, w.store.Delete)
 }
 
 // Bookmark implements cache.ReflectorBookmarkStore: the watch is alive.
@@ -203,11 +211,14 @@ func (w *watched) blind() string {
 	if reason == nil {
 		return "the first list has not arrived"
 	}
-	if *reason != "" || !w.kind.Tiered {
+	if *reason != "" {
 		return *reason
 	}
 	if hidden := w.hidden.Load(); hidden != nil {
 		return *hidden
+	}
+	if !w.kind.Tiered {
+		return ""
 	}
 	return "whether tiers are hidden is not known yet"
 }

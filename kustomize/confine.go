@@ -30,10 +30,9 @@ const (
 	// they are recreated; no overlay may use it.
 	ReservedSuffix = "-0-ringfence-hold"
 
-	managedBy      = "ringfence"
-	breakGlass     = "ringfence.dev/break-glass"
-	crdCalicoGroup = "crd.projectcalico.org"
-	defaultTier    = "default"
+	managedBy   = "ringfence"
+	breakGlass  = "ringfence.dev/break-glass"
+	defaultTier = "default"
 )
 
 // settingKinds are the kinds of ringfence.dev/v1 and where they may be.
@@ -80,7 +79,7 @@ func settingKind(gvk schema.GroupVersionKind, as role) (kinds.Kind, *refused) {
 }
 
 func unknownKind(gvk schema.GroupVersionKind, as role) *refused {
-	if gvk.Group == crdCalicoGroup {
+	if gvk.Group == kinds.GroupStored {
 		return &refused{
 			fmt.Sprintf("%s of %s is Calico's internal form", gvk.Kind, gvk.GroupVersion()),
 			"write apiVersion: projectcalico.org/v3",

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
 // record judges drift and extras, enters them in the ledger, tells about new
@@ -68,6 +69,9 @@ func (r *round) holding(d drift.Difference) (drift.Hold, string) {
 		return drift.BreakGlass, r.glass.reason
 	}
 	if d.Type == drift.Extra {
+		if d.ID.Kind.Group == kinds.GroupStored {
+			return drift.Report, aroundServer
+		}
 		if !r.mayDelete(d) {
 			return drift.Report, ""
 		}
@@ -82,6 +86,9 @@ func (r *round) holding(d drift.Difference) (drift.Hold, string) {
 	return drift.NotHeld, ""
 }
 
+// aroundServer is why an object of Calico's storage is left to people.
+const aroundServer = "it was written around Calico's API server, which does not show it or cannot reach it: remove it where it is"
+
 // mayDelete says whether an extra object is deleted: if the repository wants it
 // so, and the object does nothing but open, in a namespace that was made for its
 // fence, or whose extras Git has adopted.
@@ -92,7 +99,7 @@ func (r *round) mayDelete(d drift.Difference) bool {
 // deletable is the rule of mayDelete. An extra that only opens, judged against
 // Git and against the live state, closes and opens nothing when it goes.
 func deletable(d drift.Difference, wanted, stood, adopted bool) bool {
-	return wanted && d.Type == drift.Extra && d.ID.Namespace != "" && d.Effect == drift.Opens && (!stood || adopted)
+	return wanted && d.Type == drift.Extra && d.ID.Kind.Group != kinds.GroupStored && d.ID.Namespace != "" && d.Effect == drift.Opens && (!stood || adopted)
 }
 
 // deleteExtras removes the extra objects that may be deleted.

@@ -106,7 +106,15 @@ func describe(found []drift.Difference) (lines []string) {
 func unstructuredOf(t testing.TB, content map[string]any) (*unstructured.Unstructured, kinds.Kind) {
 	t.Helper()
 	u := &unstructured.Unstructured{Object: content}
-	k, ok := kinds.Find(u.GroupVersionKind().GroupKind())
+	asked := u.GroupVersionKind().GroupKind()
+	kept := asked.Group == kinds.GroupStored
+	if kept {
+		asked.Group = kinds.GroupCalico
+	}
+	k, ok := kinds.Find(asked)
+	if kept {
+		k, ok = kinds.Stored(k)
+	}
 	require.True(t, ok, "%v", u.GroupVersionKind())
 	return u, k
 }

@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -30,6 +31,9 @@ const (
 	GroupCalico     = "projectcalico.org"
 	GroupPolicy     = "policy.networking.k8s.io"
 	GroupRingfence  = "ringfence.dev"
+	// GroupStored is where Calico keeps what its API server serves as GroupCalico.
+	// Nothing of it is ever written; see [Stored].
+	GroupStored = "crd.projectcalico.org"
 )
 
 // Namespace is the kind of a tenant's namespace. It is not guarded: only what
@@ -63,6 +67,17 @@ var guarded = []Kind{
 // Guarded returns every guarded kind, the Kubernetes one first. The caller may
 // change the slice.
 func Guarded() []Kind { return slices.Clone(guarded) }
+
+// Stored returns the kind as which Calico's API server keeps the objects of one of its
+// kinds; false for other kinds, and for staged policies, which nobody enforces. It is no
+// guarded kind: it shows what was written around that server, and is only read.
+func Stored(k Kind) (Kind, bool) {
+	if k.Group != GroupCalico || strings.HasPrefix(k.Kind, "Staged") {
+		return Kind{}, false
+	}
+	k.Group, k.Version, k.Tiered = GroupStored, "v1", false
+	return k, true
+}
 
 // Find returns the guarded kind (or Namespace) of that group and kind name.
 // The version is not looked at: see Kind.GVK for the one to be used.

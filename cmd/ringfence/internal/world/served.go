@@ -21,7 +21,7 @@ type liveKind struct {
 // calicoServed and calicoStored are the two forms of Calico's kinds: what the second has is the first as it is stored.
 var (
 	calicoServed = schema.GroupVersion{Group: kinds.GroupCalico, Version: "v3"}
-	calicoStored = schema.GroupVersion{Group: "crd.projectcalico.org", Version: "v1"}
+	calicoStored = schema.GroupVersion{Group: kinds.GroupStored, Version: "v1"}
 )
 
 // liveKinds are all kinds that a live world is made of, Calico's in both forms.
