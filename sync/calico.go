@@ -5,14 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
-	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
 // flavour is how the cluster serves Calico's kinds. Where it is not known, they are
@@ -58,30 +55,6 @@ func (w *writer) respell(ctx context.Context, want *drift.Wanted, refused error)
 		return failed, errors.Join(refused, err)
 	}
 	return w.recreate(ctx, want, there)
-}
-
-// occupied says of a tier that cannot be removed which policies are in it.
-func (w *writer) occupied(id drift.ID, err error) error {
-	if id.Kind != kinds.Tier || drift.RefusalOf(err) != drift.RefusalOccupied {
-		return err
-	}
-	var names []string
-	for _, namespace := range append(w.cluster.Namespaces(), "") {
-		for _, o := range w.cluster.In(namespace) {
-			if tier, _, _ := unstructured.NestedString(o.Object, "spec", "tier"); tier == id.Name && o.ID.Kind.Tiered {
-				names = append(names, o.ID.String())
-			}
-		}
-	}
-	slices.Sort(names)
-	const most = 5
-	if more := len(names) - most; more > 0 {
-		names = append(names[:most], fmt.Sprintf("%d more", more))
-	}
-	if len(names) == 0 {
-		return fmt.Errorf("%w (hint: it goes once no policy is in it)", err)
-	}
-	return fmt.Errorf("%w (hint: it goes once no policy is in it; there are %s)", err, strings.Join(names, ", "))
 }
 
 // gitHas says whether the newest world has an object.

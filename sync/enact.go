@@ -174,6 +174,9 @@ func (r *round) mayTake(s order.Step) bool {
 	b, name := r.world.barrier, r.target.name
 	own := &r.steps[s.Change]
 	switch {
+	case r.mustEmpty(own):
+		own.held, r.out.waits = true, true
+		return true
 	case own.drifted || b.alone(name):
 		return true
 	case !r.out.turn.mayClose(name), s.Phase == order.Opening && !r.out.turn.mayOpen(name) && (name == clusterTenant || r.opensAnything()):

@@ -114,9 +114,12 @@ func TestApplyNoticesLostWrites(t *testing.T) {
 				}
 				return nil
 			})
+			told := []drift.ID{}
+			b.lost = func(id drift.ID) { told = append(told, id) }
 			_, err := b.apply(t.Context(), want, b.live(want.ID))
 			require.NoError(t, err)
 			assert.Zero(t, left)
+			assert.Equal(t, []drift.ID{want.ID}, told)
 			b.stands(want)
 		})
 	}
