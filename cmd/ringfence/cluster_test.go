@@ -62,6 +62,7 @@ func setupCluster(env *testscript.Env) error {
 	env.Setenv("RINGFENCE_CONTROLPLANE", binary)
 	env.Setenv("TMPDIR", env.WorkDir+"/.tmp")
 	env.Values[planeKey{}] = new(*controlplane.ControlPlane)
+	env.Values[scraperKey{}] = new(scraper)
 	return nil
 }
 
@@ -107,6 +108,11 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	commands["freeze"] = freezeNow
 	commands["confirm"] = confirmPrune
 	commands["since"] = sinceOf
+	commands["prometheus"] = startPrometheus
+	commands["alert"] = alert
+	commands["panels"] = panelsHaveData
+	commands["rules"] = rulesHaveData
+	commands["fight"] = fightOver
 	return commands
 }
 
