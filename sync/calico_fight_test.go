@@ -147,7 +147,7 @@ func TestCalicoFight(t *testing.T) {
 	b := newBenchOn(t, calicoServer(t))
 	client, ours := wired(t, b.server)
 	told := 0
-	b.writer.dynamic, b.lost = client, func(drift.ID) { told++ }
+	b.dynamic, b.lost = client, func(drift.ID) { told++ }
 	git := `{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: default.fought, namespace: NS}, spec: {selector: all(), types: [Ingress], order: ORDER}}`
 	want := func(round int) *drift.Wanted {
 		return b.want(strings.Replace(git, "ORDER", fmt.Sprint(round*100), 1))
@@ -179,12 +179,11 @@ func TestCalicoFight(t *testing.T) {
 		onWire, versions := ours.taken()
 		lost += onWire
 		assert.Equal(t, onWire, told-before, "what was lost was told")
-		switch {
-		case err == nil:
+		if err == nil {
 			done++
 			require.NotEmpty(t, versions)
 			assert.InDelta(t, float64(round*100), history.of(t, versions[len(versions)-1]), 0, "what was said to be done was")
-		default:
+		} else {
 			refused++
 			assert.True(t, apierrors.IsConflict(err), "%v", err)
 		}

@@ -47,7 +47,9 @@ type wish struct {
 
 func newWish(dice *rand.Rand, pool ...string) *wish {
 	w := &wish{dice: dice, pool: pool, tenants: map[string]map[where]spoken{}, guard: "1", ever: map[string]bool{}}
-	w.tenants[""] = map[where]spoken{tier(): {Spec: fields("{order: 500, defaultAction: Pass}")}}
+	if withCalico() {
+		w.tenants[""] = map[where]spoken{tier(): {Spec: fields("{order: 500, defaultAction: Pass}")}}
+	}
 	for _, name := range pool[:len(pool)/2] {
 		w.join(name)
 	}
@@ -77,6 +79,9 @@ func (w *wish) join(name string) {
 // allow adds or changes one object of a tenant.
 func (w *wish) allow(name string) {
 	n := w.dice.IntN(4)
+	if n == 3 && !withCalico() {
+		n = 0
+	}
 	if n == 3 {
 		w.tenants[name][where{calicoV3.WithResource("networkpolicies"), name, "default.calico"}] = spoken{Spec: fields(fmt.Sprintf(
 			"{tier: default, order: %d, selector: app == 'calico', types: [Ingress], ingress: [{action: Allow, protocol: TCP, source: {}, destination: {ports: [%d]}}]}", 100+w.dice.IntN(3), 80+w.dice.IntN(3)))}
@@ -94,6 +99,9 @@ func (w *wish) allow(name string) {
 // cluster changes the cluster overlay.
 func (w *wish) cluster() {
 	all, n := w.tenants[""], w.dice.IntN(2)
+	if all == nil {
+		return
+	}
 	policy := where{calicoV3.WithResource("globalnetworkpolicies"), "", fmt.Sprint("fence.", string(rune('a'+n)))}
 	set := where{calicoV3.WithResource("globalnetworksets"), "", "outside"}
 	switch w.dice.IntN(6) {
@@ -119,7 +127,7 @@ func (w *wish) change() string {
 	}
 	switch w.dice.IntN(8) {
 	case 0:
-		if len(w.tenants) > 2 { // an overlays folder that is emptied is refused
+		if len(w.tenants) > 2 { // "" among them, where there is Calico; an overlays folder that is emptied is refused
 			delete(w.tenants, name)
 			return "leave " + name
 		}

@@ -46,7 +46,7 @@ type annals struct {
 func chronicled() []schema.GroupVersionResource {
 	out := []schema.GroupVersionResource{kinds.Namespace.GVR(), {Version: "v1", Resource: "configmaps"}, {Version: "v1", Resource: "secrets"}}
 	for _, k := range kinds.Guarded() {
-		if k.Group == kinds.GroupKubernetes || k.Group == kinds.GroupCalico {
+		if k.Group == kinds.GroupKubernetes || k.Group == kinds.GroupCalico && withCalico() {
 			out = append(out, k.GVR())
 		}
 	}

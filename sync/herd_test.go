@@ -17,7 +17,7 @@ func TestHerd(t *testing.T) {
 	z := newZoo(t, Correct, 1)
 	tenant := z.names(1)[0]
 	herd := z.animals("testdata/zoo/herd.yaml")
-	require.GreaterOrEqual(t, len(herd), 25)
+	require.GreaterOrEqual(t, len(herd), atLeast(25))
 	b := z.visit(t)
 
 	z.probe(t, tenant)
@@ -32,7 +32,7 @@ func TestHerd(t *testing.T) {
 	}
 	z.probe(t, tenant)
 	assert.Equal(t, 2*before, z.writes.Load(), "what is written for the probes alone")
-	assert.Len(t, z.Drift(), 4, "two probes, twice: %v", linesOf(z.Drift()))
+	assert.Len(t, z.Drift(), atLeast(4), "two probes, twice, or one without Calico: %v", linesOf(z.Drift()))
 }
 
 // seenBy waits until the daemon has seen an object as it is now, if it looks at its kind.
@@ -60,6 +60,9 @@ func (z *zoo) probe(t *testing.T, tenant string) {
 	probes := map[string]deed{
 		tenant:        {Do: "merge", To: "np/web", As: "probe", With: label},
 		clusterTenant: {Do: "merge", To: "tier/" + z.namespace + "-fence", As: "probe", With: label},
+	}
+	if !withCalico() {
+		delete(probes, clusterTenant)
 	}
 	known := len(z.Drift())
 	for where, d := range probes {

@@ -73,6 +73,9 @@ func sharedCalico() controlplane.Calico {
 	}
 }
 
+// withCalico says whether the shared API server serves Calico's kinds.
+func withCalico() bool { return sharedCalico() != controlplane.NoCalico }
+
 // apiServer returns a client's configuration for the shared API server.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
