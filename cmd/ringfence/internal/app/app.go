@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/enforcer"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/web"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize"
@@ -54,7 +55,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer func() { _ = source.Close() }()
-	engine, err := newEngine(c, source, registry)
+	engine, watcher, err := newEngine(c, source, registry)
 	if err != nil {
 		return err
 	}
@@ -76,6 +77,7 @@ func Run(ctx context.Context, c Config) error {
 		group.Go(func() error { return s.run(ctx) })
 	}
 	group.Go(func() error { return engine.Run(ctx) })
+	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -109,7 +111,7 @@ func newSource(c Config, reg prometheus.Registerer) (*sources.Repository, error)
 	return sources.New(sc)
 }
 
-func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) (*sync.Replica, error) {
+func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) (*sync.Replica, *enforcer.Watcher, error) {
 	rc := rest.CopyConfig(c.REST)
 	rc.QPS = float32(c.Daemon.Sync.QPS)
 	rc.Burst = max(10, int(rc.QPS)*2)
@@ -117,26 +119,26 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 	rc.Wrap(newRequestCounter(reg).wrap)
 	lease, err := newLease(c, rc, source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if lease != nil {
 		rc.Wrap(lease.Fence.Wrap)
 	}
 	dyn, err := dynamic.NewForConfig(rc)
 	if err != nil {
-		return nil, fmt.Errorf("reaching the API server: %w", err)
+		return nil, nil, fmt.Errorf("reaching the API server: %w", err)
 	}
 	disc, err := discovery.NewDiscoveryClientForConfig(rc)
 	if err != nil {
-		return nil, fmt.Errorf("reaching the API server: %w", err)
+		return nil, nil, fmt.Errorf("reaching the API server: %w", err)
 	}
 	meta, err := metadata.NewForConfig(rc)
 	if err != nil {
-		return nil, fmt.Errorf("reaching the API server: %w", err)
+		return nil, nil, fmt.Errorf("reaching the API server: %w", err)
 	}
 	kube, err := kubernetes.NewForConfig(rc)
 	if err != nil {
-		return nil, fmt.Errorf("reaching the API server: %w", err)
+		return nil, nil, fmt.Errorf("reaching the API server: %w", err)
 	}
 	r := &renderer{daemon: c.Daemon, metrics: kustomize.NewMetrics(reg), log: c.Log}
 	engine, err := sync.NewReplica(sync.Config{
@@ -150,10 +152,12 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 		Log: c.Log,
 	}, lease)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.owner = engine.Owner
-	return engine, nil
+	watcher := enforcer.New(enforcer.Config{Kube: kube, Log: c.Log})
+	reg.MustRegister(watcher)
+	return engine, watcher, nil
 }
 
 // freezes returns the windows of sync.freeze.

@@ -121,6 +121,8 @@ var families = map[string]string{
 	"ringfence_api_requests_total":                    "counter code verb",
 	"ringfence_tenants":                               "gauge state",
 	"ringfence_unfenced_namespaces":                   "gauge",
+	"ringfence_enforcer_info":                         "gauge engine version",
+	"ringfence_enforcer_nodes":                        "gauge state",
 	"ringfence_drift_ignored_objects":                 "gauge reason",
 	"ringfence_break_glass_until_timestamp_seconds":   "gauge tenant",
 	"ringfence_drift_objects":                         "gauge effect kind tenant type",
@@ -172,6 +174,7 @@ func TestFamiliesFromTheFirstScrape(t *testing.T) {
 		`ringfence_source_last_success_timestamp_seconds 0`,
 		`ringfence_source_revision_info{revision=""} 0`,
 		`ringfence_unfenced_namespaces 0`,
+		`ringfence_enforcer_info{engine="unknown",version=""} 1`,
 	} {
 		assert.Contains(t, body, sample+"\n")
 	}

@@ -16,6 +16,6 @@
 // dashboards here: what is tested is their schema and their queries.
 //
 // Rejected: dashboards by hand (five thousand lines of JSON, in which nobody sees that two panels disagree);
-// a generator for rules too (fourteen alerts are read more easily as they are loaded); recording rules under
+// a generator for rules too (they are read more easily as they are loaded); recording rules under
 // the dashboards (whoever imports a dashboard alone would see nothing).
 package telemetry

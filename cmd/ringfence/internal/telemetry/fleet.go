@@ -8,6 +8,7 @@ func fleet() board {
 		sections: []section{
 			{"Are the fences standing?", standing()},
 			{"Exposure and drift", exposure()},
+			{"Is anything enforcing?", enforcement()},
 			{"How fast", speed()},
 			{"Held back, on purpose or not", heldBack()},
 		},
@@ -85,6 +86,21 @@ func exposure() []chart {
 			about:   "When a difference was last detected, also one that was mended at once; the twenty latest.",
 			queries: one(`topk(20, max by (cluster, tenant) (ringfence_drift_last_detected_timestamp_seconds{SCOPE} > 0)) * 1000`),
 			column:  "last detected", keys: []string{"cluster", "tenant"},
+		},
+	}
+}
+
+func enforcement() []chart {
+	return []chart{
+		{
+			look: table, title: "What enforces policies", width: 12, height: 7, nothing: "none is known",
+			about:   "none: nothing that Ringfence knows, and no fence has an effect; unknown: it may not list DaemonSets.",
+			queries: one(`max by (cluster, engine, version) (ringfence_enforcer_info{SCOPE})`),
+			column:  "there", keys: []string{"cluster", "engine", "version"},
+		},
+		{
+			look: stack, title: "Nodes", width: 12, height: 7, about: "On which it is ready, and on which it should be and is not: what runs there may be open.",
+			queries: each("{{state}}", `sum by (state) (max by (cluster, namespace, job, state) (ringfence_enforcer_nodes{SCOPE}))`),
 		},
 	}
 }
