@@ -165,3 +165,52 @@ func (p *patience) sync(d *daemon, names []string, each, order int, did action) 
 	d.Logf("%d policies %s in %s, %.0f/s: %d PATCH and %d GET to projectcalico.org, %.3f for each; at most %.0f writes queued; %d texts of progress seen, as %q",
 		all, did, took.Round(time.Millisecond), float64(all)/took.Seconds(), all, gets, float64(all+gets)/float64(all), p.queued, len(texts), texts[len(texts)/2])
 }
+
+// Who is told to come back later comes back once, later, and nothing is written twice for it.
+func TestCalicoRetryAfter(t *testing.T) {
+	const tenants, refusals = 8, 6
+	b := newBenchOn(t, calicoServer(t))
+	d := startDaemon(b, newRepository(t), func(c *Config) { c.Workers = tenants })
+	var mu stdsync.Mutex
+	tries, left := map[string][]time.Time{}, refusals
+	b.inject(func(r *http.Request) *http.Response {
+		if r.Method != http.MethodPatch || !strings.HasPrefix(r.URL.Path, "/apis/"+kinds.GroupCalico+"/") {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		tries[r.URL.Path] = append(tries[r.URL.Path], time.Now())
+		if left == 0 {
+			return nil
+		}
+		left--
+		return &http.Response{
+			StatusCode: http.StatusTooManyRequests, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{"Retry-After": {"1"}}, Body: http.NoBody,
+		}
+	})
+	var parts []map[string]string
+	var names []string
+	for i := range tenants {
+		names = append(names, fmt.Sprintf("%s-t%d", b.namespace, i))
+		tree := overlay(fmt.Sprint("t", i), names[i])
+		tree[fmt.Sprintf("overlays/t%d/objects.yaml", i)] += "\n---\n{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p}, spec: {selector: all(), types: [Ingress]}}"
+		parts = append(parts, tree)
+	}
+	s := d.repo.commit(files(parts...))
+	d.Offer(s)
+	d.at(s, Synced, names...)
+	d.done(s)
+	mu.Lock()
+	defer mu.Unlock()
+	assert.Len(t, tries, tenants)
+	all := 0
+	for object, times := range tries {
+		all += len(times)
+		for i := range len(times) - 1 {
+			assert.GreaterOrEqual(t, times[i+1].Sub(times[i]), time.Second, "%s is tried again too soon", object)
+		}
+	}
+	assert.Equal(t, tenants+refusals, all)
+	assert.Zero(t, testutil.ToFloat64(d.config.Metrics.objects.WithLabelValues(string(failed))))
+}

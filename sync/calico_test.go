@@ -1,10 +1,13 @@
 package sync
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -121,6 +124,51 @@ func TestCalicoSpellings(t *testing.T) {
 			b.stands(want)
 		})
 	}
+}
+
+// A policy that is spelt otherwise, in Git or by somebody else's hand, ends as Git says, and nothing fails on the way.
+func TestCalicoRespelt(t *testing.T) {
+	b := newBenchOn(t, calicoServer(t))
+	repo, ns := newRepository(t), b.namespace+"-a"
+	d := startDaemon(b, repo, nil)
+	git := `{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: NAME, namespace: ` + ns + `}, spec: {selector: all(), types: [Ingress]}}`
+	policy := b.want(strings.Replace(git, "NAME", "p", 1)).ID
+	for _, name := range []string{"p", "default.p", "p"} {
+		tree := overlay("a", ns)
+		tree["overlays/a/objects.yaml"] += "\n---\n" + strings.Replace(git, "NAME", name, 1)
+		s := repo.commit(tree)
+		d.Offer(s)
+		d.at(s, Synced, ns)
+		d.done(s)
+		assert.Equal(t, []string{name}, b.namesOf(policy), "of %s", name)
+	}
+	taken := make(chan struct{})
+	b.inject(func(r *http.Request) *http.Response { // somebody else is first
+		if r.Method != http.MethodGet && strings.HasSuffix(r.URL.Path, "/networkpolicies/p") {
+			select {
+			case <-taken:
+			case <-r.Context().Done():
+			}
+		}
+		return nil
+	})
+	require.NoError(t, b.others(policy).Delete(t.Context(), policy.Name, metav1.DeleteOptions{}))
+	b.create(strings.Replace(strings.Replace(git, "NAME", "default.p", 1), "all()", "has(nothing)", 1))
+	close(taken)
+	d.until("it is p again", func() bool { return slices.Equal(b.namesOf(policy), []string{"p"}) })
+	d.until("and synced", func() bool { return d.tenant(ns).State == Synced && len(b.namesOf(policy)) == 1 })
+	assert.Zero(t, testutil.ToFloat64(d.config.Metrics.objects.WithLabelValues(string(failed))))
+}
+
+// namesOf returns the names of the objects that are beside one.
+func (b *bench) namesOf(id drift.ID) (names []string) {
+	b.Helper()
+	list, err := b.others(id).List(b.Context(), metav1.ListOptions{})
+	require.NoError(b, err)
+	for _, o := range list.Items {
+		names = append(names, o.GetName())
+	}
+	return names
 }
 
 // What Calico's own API server refuses without saying why is a problem of the file that says it, with a hint.

@@ -10,6 +10,9 @@
 //   - One way to write: server-side apply with force; an answer that is not
 //     equal to what was rendered is mended by one replacement that leaves a
 //     single Apply entry of ours. See [writer].
+//   - Calico's own API server (before 3.32) is written to like any other: no write that
+//     it lost goes unnoticed, what it would fill in is sent, and of what it is slow to
+//     take a queue shows the length. See package drift's Dialect.
 //   - What left Git is the render of the last applied revision minus the new
 //     one, both from Git; no label of a live object is ever read for it.
 //   - No open window: what a revision changes is written in two phases, over all
@@ -72,6 +75,8 @@
 // process dies then, is taken for theirs: it is told, and removed by hand.
 // Objects of a kind that is not served yet are passed over, and validated and written
 // when it is; if one is refused then, the tenant goes back to its last good state.
+// Objects that were made through Calico's own API server have a
+// metadata.deletionGracePeriodSeconds, which it keeps and nobody heeds: see [createOnly].
 //
 // Leaders. With a [Lease] several processes run and one writes; see [Replica]. A
 // request that changes something passes a [Fence], which sends it only within the
