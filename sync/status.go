@@ -175,7 +175,7 @@ func (e *Engine) Tenants() []Tenant {
 	if w == nil {
 		return nil
 	}
-	blind, now := !e.cluster.Synced(), time.Now()
+	blind, unseen, now := !e.cluster.Synced(), blindness(e.cluster.Blind()), time.Now()
 	out := make([]Tenant, 0, len(w.targets))
 	e.mu.Lock()
 	for name, t := range w.targets {
@@ -184,6 +184,9 @@ func (e *Engine) Tenants() []Tenant {
 			one.Until = frozenUntil(e.config.Freeze, now) // its suspension has ended in a freeze
 		}
 		one.Reason = reason(&one, t, e.cluster.Namespace(name), e.frozen.Load())
+		if one.Reason == "" && one.State == Unknown {
+			one.Reason = unseen
+		}
 		if one.Reason == "" && one.State == Pending {
 			one.Reason = e.underway(name)
 		}
