@@ -209,7 +209,7 @@ func panelsHaveData(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	files, err := filepath.Glob(filepath.Join(telemetry, "dashboards", "*.json"))
 	ts.Check(err)
-	variables := strings.NewReplacer("$__rate_interval", "1m", "$cluster", ".*", "$instance", ".*", "$job", ".*", "$target", ".*", "$tenant", args[0])
+	variables := strings.NewReplacer("$__rate_interval", "1m", "$__interval", "1s", "$cluster", ".*", "$instance", ".*", "$job", ".*", "$target", ".*", "$tenant", args[0])
 	n := 0
 	has := func(file, text string, data func(string) string) {
 		var expr string

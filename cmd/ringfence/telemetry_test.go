@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -61,4 +63,19 @@ func TestTelemetryKustomizations(t *testing.T) {
 		}
 	}
 	assert.Empty(t, keys, "dashboards without an object for grafana-operator")
+}
+
+// Every command that the runbook gives for Ringfence is one, with the flags that it has.
+func TestRunbookCommands(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("docs", "runbook.md"))
+	require.NoError(t, err)
+	commands := regexp.MustCompile("`ringfence ([^`|]+)").FindAllStringSubmatch(string(text), -1)
+	require.NotEmpty(t, commands)
+	for _, m := range commands {
+		command, rest, err := newRootCommand(environment{}).Find(strings.Fields(m[1]))
+		require.NoError(t, err, m[1])
+		require.True(t, command.HasParent(), "%s: no such command", m[1])
+		require.NoError(t, command.ParseFlags(rest), m[1])
+		require.NoError(t, command.ValidateArgs(command.Flags().Args()), m[1])
+	}
 }

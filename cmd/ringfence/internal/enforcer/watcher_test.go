@@ -22,9 +22,6 @@ import (
 const patience = 60 * time.Second
 
 func TestWatcher(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it needs a control plane")
-	}
 	plane, err := controlplane.Start(t.Context(), controlplane.Config{Log: io.Discard})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, plane.Stop()) })

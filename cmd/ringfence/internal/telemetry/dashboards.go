@@ -93,10 +93,12 @@ func (b board) variables() []dashboard.VariableModel {
 		v.Multi, v.IncludeAll, v.AllValue, v.Current = new(false), new(false), nil, nil
 		out = append(out, v)
 	}
+	page := "http://127.0.0.1:8080"
 	return append(out, dashboard.VariableModel{
 		Type: dashboard.VariableTypeTextbox, Name: "page", Label: new("Ringfence's page"),
 		Description: new("Where links to Ringfence itself lead, as the browser reaches it."),
-		Query:       &dashboard.StringOrMap{String: new("http://127.0.0.1:8080")},
+		Query:       &dashboard.StringOrMap{String: &page},
+		Current:     &dashboard.VariableOption{Text: dashboard.StringOrArrayOfString{String: &page}, Value: dashboard.StringOrArrayOfString{String: &page}},
 	})
 }
 
@@ -121,7 +123,7 @@ func labelValues(name, label, query string, hide dashboard.VariableHide) dashboa
 	return v
 }
 
-// annotations mark when a revision came, and for a tenant when drift was detected.
+// annotations mark when a revision came (a step before, it was not there), and for a tenant when drift was detected.
 func (b board) annotations() []dashboard.AnnotationQuery {
 	mark := func(name, color, expr, title string) dashboard.AnnotationQuery {
 		t := prometheus.NewDataquery()
@@ -131,7 +133,7 @@ func (b board) annotations() []dashboard.AnnotationQuery {
 		}
 	}
 	out := []dashboard.AnnotationQuery{mark("Revisions", "blue",
-		`max by (revision) (ringfence_source_revision_info{SCOPE} == 1) unless max by (revision) (ringfence_source_revision_info{SCOPE} offset 1m == 1)`,
+		`max by (revision) (ringfence_source_revision_info{SCOPE} == 1) unless max by (revision) (ringfence_source_revision_info{SCOPE} offset $__interval == 1)`,
 		"revision {{revision}}")}
 	if b.perTenant {
 		drift := mark("Drift", "red", `max by (tenant) (ringfence_drift_last_detected_timestamp_seconds{SCOPE, tenant="$tenant"} > 0) * 1000`, "drift of {{tenant}}")

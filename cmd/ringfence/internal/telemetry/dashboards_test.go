@@ -66,7 +66,7 @@ func expressions(t *testing.T, text []byte) (out []string) {
 
 // substitute does what Grafana does before it asks.
 func substitute(expr string) string {
-	return strings.NewReplacer("$__rate_interval", "4m", "$cluster", ".*", "$job", ".*", "$instance", ".*", "$target", ".*", "$tenant", "caas-acme").Replace(expr)
+	return strings.NewReplacer("$__rate_interval", "4m", "$__interval", "1m", "$cluster", ".*", "$job", ".*", "$instance", ".*", "$target", ".*", "$tenant", "caas-acme").Replace(expr)
 }
 
 // ofTheProcess are metrics that every Go program has.
