@@ -198,6 +198,7 @@ func alert(ts *testscript.TestScript, neg bool, args []string) {
 var (
 	exprField       = regexp.MustCompile(`(?m)^\s*"expr": (".*"),?$`)
 	definitionField = regexp.MustCompile(`(?m)^\s*"definition": (".*"),?$`)
+	fighting        = regexp.MustCompile(`(?m)^ringfence_drift_fights [1-9]`)
 	labelValues     = regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
 	selector        = regexp.MustCompile(`[a-z_:]*ringfence_[a-z0-9_:]+(?:\{[^}]*\})?`)
 )
@@ -272,8 +273,7 @@ func fightOver(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	until(ts, "fight", func() string {
 		output(ts, "kubectl", "patch", "networkpolicy", "deny-all", "-n", args[0], "--field-manager", "fighter", "--type", "merge", "-p", `{"spec":{"ingress":[{}]}}`)
-		scrape := fetch(ts.Getenv("API") + "/metrics")
-		if strings.Contains(scrape, "\nringfence_drift_fights 0\n") {
+		if !fighting.MatchString(fetch(ts.Getenv("API") + "/metrics")) {
 			return "no fight yet"
 		}
 		return ""
