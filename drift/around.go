@@ -97,7 +97,7 @@ func (w *watched) genuine(list []any) []any {
 }
 
 // take takes in an event. Nobody is told of what Calico keeps but of outlaws and
-// ghosts: all else its API server tells as well.
+// ghosts, and of what was written around its API server, which tells of all else as well.
 func (w *watched) take(obj any, into func(any) error) error {
 	if w.kind.Group != kinds.GroupStored {
 		if w.foreign(obj) {
@@ -112,7 +112,7 @@ func (w *watched) take(obj any, into func(any) error) error {
 	}
 	o := w.store.get(w.store.key(u), u.GetName())
 	w.testify(o)
-	if before || w.suspects(o) {
+	if before || w.suspects(o) || o != nil && o.outsiders() {
 		w.cluster.config.Changed(w.store.key(u))
 	}
 	return nil

@@ -95,20 +95,23 @@ func (w *Wanted) Fields(live *Observed) ([]Field, error) {
 // Compare returns every difference between what is wanted in one namespace (or
 // of the cluster-scoped kinds) and what is live there, in a stable order:
 // missing and modified in the order of wanted, then extra by kind and name.
-// Live objects for which ignored answers true are never extra.
+// Live objects for which ignored answers true are never extra. Where a policy is found
+// under the other spelling of its name, and both are one (see [Dialect.TwoSpellings]),
+// the name is a field that differs.
 func Compare(wanted []*Wanted, live []*Observed, ignored func(*Observed) bool) ([]Difference, error) {
 	byID := make(map[ID]*Observed, len(live))
 	for _, o := range live {
 		byID[o.ID] = o
 	}
+	respelt := respelt(wanted, live, byID)
 	var out []Difference
 	for _, w := range wanted {
-		o := byID[w.ID]
+		o := cmp.Or(byID[w.ID], respelt[w.ID])
 		if o == nil {
 			out = append(out, Difference{ID: w.ID, Type: Missing, Effect: EffectUnknown, Want: w})
 			continue
 		}
-		delete(byID, w.ID)
+		delete(byID, o.ID)
 		fields, err := w.Fields(o)
 		if err != nil {
 			return nil, fmt.Errorf("comparing %s: %w", w.ID, err)
@@ -132,6 +135,29 @@ func Compare(wanted []*Wanted, live []*Observed, ignored func(*Observed) bool) (
 	}
 	slices.SortFunc(out[first:], func(a, b Difference) int { return cmp.Compare(a.ID.String(), b.ID.String()) })
 	return out, nil
+}
+
+// respelt returns the live objects that are what is wanted under the other spelling of
+// its name, by the wanted one.
+func respelt(wanted []*Wanted, live []*Observed, byID map[ID]*Observed) map[ID]*Observed {
+	var others map[ID]*Observed
+	for _, o := range live {
+		if o.alias != (ID{}) && byID[o.alias] == nil {
+			if others == nil {
+				others = map[ID]*Observed{}
+			}
+			others[o.alias] = o
+		}
+	}
+	if others == nil {
+		return nil
+	}
+	for _, w := range wanted { // it is its own first
+		if o := byID[w.ID]; o != nil {
+			delete(others, o.alias)
+		}
+	}
+	return others
 }
 
 // differ gathers the places at which two canonical objects differ.

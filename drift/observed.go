@@ -20,6 +20,7 @@ type Observed struct {
 	Seen time.Time
 
 	stored *form // of what Calico's API server keeps; nil of all else
+	alias  ID    // the other spelling, by which it cannot be found; zero if there is none
 }
 
 func observe(k kinds.Kind, u *unstructured.Unstructured, seen time.Time) *Observed {

@@ -20,6 +20,8 @@ import (
 type store struct {
 	kind   kinds.Kind
 	notify func(namespace string)
+	// spellings: names are one with and without the tier default before them.
+	spellings bool
 
 	mu      sync.RWMutex
 	objects map[string]map[string]*Observed // by namespace, then name
@@ -114,10 +116,10 @@ func (s *store) replace(list []*unstructured.Unstructured, version string, now t
 		}
 		switch {
 		case old == nil && first:
-			s.set(observe(s.kind, u, time.Time{}))
+			s.set(s.observe(u, time.Time{}))
 			touched[namespace] = true
 		case old == nil || newer(u.GetResourceVersion(), old.GetResourceVersion()):
-			s.set(observe(s.kind, u, now))
+			s.set(s.observe(u, now))
 			touched[namespace] = true
 		default:
 			s.set(old)
@@ -166,7 +168,7 @@ func (s *store) put(u *unstructured.Unstructured, seen time.Time) bool {
 	if old != nil && !newer(u.GetResourceVersion(), old.GetResourceVersion()) {
 		return false
 	}
-	s.set(observe(s.kind, u, seen))
+	s.set(s.observe(u, seen))
 	return true
 }
 
@@ -208,6 +210,14 @@ func (s *store) sweep(now time.Time) {
 		return s.objects[o.ID.Namespace][o.ID.Name] != o && (!buried || now.Sub(at) > tombstoneLife)
 	})
 	maps.DeleteFunc(s.deleted, func(_ types.UID, at time.Time) bool { return now.Sub(at) > tombstoneLife })
+}
+
+func (s *store) observe(u *unstructured.Unstructured, seen time.Time) *Observed {
+	o := observe(s.kind, u, seen)
+	if s.spellings {
+		o.alias = OtherSpelling(o.ID)
+	}
+	return o
 }
 
 func (s *store) set(o *Observed) {

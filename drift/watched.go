@@ -60,6 +60,7 @@ func newWatched(k kinds.Kind, c *Cluster, cancel context.CancelFunc) *watched {
 		changed = func(string) {} // see take
 	}
 	w := &watched{kind: k, cluster: c, cancel: cancel, store: newStore(k, changed), anew: make(chan struct{}, 1)}
+	w.store.spellings = k.Tiered && c.flavour.Dialect().TwoSpellings
 	if !c.flavour.Dialect().HidesTiers { // nothing is left out of its lists
 		w.hidden.Store(new(string))
 	}

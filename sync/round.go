@@ -283,6 +283,7 @@ func (r *round) compare() (mend, extra []drift.Difference, err error) {
 		return nil, nil, err
 	}
 	for _, d := range all {
+		d.Writers = cluster.Behind(d)
 		if d.Type == drift.Extra {
 			extra = append(extra, d)
 		} else {
