@@ -12,13 +12,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
 // Two instances with tenants of their own share a cluster: each writes and tells
 // of its own alone, in one ConfigMap under two keys, each with its own Lease, and
 // only the one with a cluster overlay judges what is cluster-scoped.
 func TestInstances(t *testing.T) {
-	b := newBench(t)
+	b := newBenchFor(t, kinds.GroupCalico)
 	names := map[string]string{"default": b.namespace + "-a", "blue": b.namespace + "-b"}
 	all := map[string]*replica{}
 	for _, instance := range []string{"default", "blue"} {

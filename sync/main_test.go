@@ -140,6 +140,15 @@ func newBench(t *testing.T) *bench {
 	return newBenchOn(t, apiServer(t))
 }
 
+// newBenchFor makes one on an API server that serves the objects of a text.
+func newBenchFor(t *testing.T, text string) *bench {
+	t.Helper()
+	if !withCalico() && strings.Contains(text, kinds.GroupCalico) {
+		return newBenchOn(t, calicoServer(t))
+	}
+	return newBench(t)
+}
+
 // newBenchOn makes one on an API server of its own.
 func newBenchOn(t *testing.T, config *rest.Config) *bench {
 	t.Helper()

@@ -24,7 +24,7 @@ import (
 // kept: it is recreated, and at every moment it or its copy stands.
 func TestRecreate(t *testing.T) {
 	for _, git := range []string{kubernetesPolicy, calicoPolicy, networkSet} {
-		b := newBench(t)
+		b := newBenchFor(t, git)
 		want := b.want(git)
 		_, err := b.apply(t.Context(), want, nil)
 		require.NoError(t, err)

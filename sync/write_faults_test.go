@@ -103,7 +103,7 @@ func TestApplyNoticesLostWrites(t *testing.T) {
 	}
 	for _, method := range []string{http.MethodPatch, http.MethodPut} {
 		t.Run("once, "+method, func(t *testing.T) {
-			b := newBench(t)
+			b := newBenchFor(t, calicoPolicy)
 			want := b.want(calicoPolicy)
 			b.create(`{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: default.c, namespace: NS}, spec: {order: 1, egress: [{action: Allow}]}}`)
 			left := 1
@@ -124,7 +124,7 @@ func TestApplyNoticesLostWrites(t *testing.T) {
 		})
 	}
 	t.Run("always", func(t *testing.T) {
-		b := newBench(t)
+		b := newBenchFor(t, calicoPolicy)
 		b.inject(func(r *http.Request) *http.Response {
 			if r.Method == http.MethodPatch {
 				return lost(r)

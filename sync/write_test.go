@@ -108,7 +108,7 @@ func TestApplyUndoes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newBench(t)
+			b := newBenchFor(t, tt.git)
 			want := b.want(tt.git)
 			did, err := b.apply(t.Context(), want, nil)
 			require.NoError(t, err)
@@ -147,7 +147,7 @@ func TestApplyUndoes(t *testing.T) {
 
 // Cluster-scoped objects lose the namespace that kustomize stamped on them.
 func TestApplyClusterScoped(t *testing.T) {
-	b := newBench(t)
+	b := newBenchFor(t, kinds.GroupCalico)
 	tier := b.want(`{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: NS, namespace: NS}, spec: {order: 900, defaultAction: Pass}}`)
 	_, err := b.apply(t.Context(), tier, nil)
 	require.NoError(t, err)
