@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,6 +114,8 @@ func TestAround(t *testing.T) {
 	id := ID{Kind: calicoPolicies, Namespace: "default", Name: "ours"}
 	sees := func(what string, around, shown []string) {
 		t.Helper()
+		began := time.Now()
+		defer func() { t.Logf("%s after %s", what, time.Since(began).Round(time.Millisecond)) }()
 		eventually(t, what, func() bool {
 			gotAround, gotShown := s.names()
 			return s.Synced() && slices.Equal(around, gotAround) && slices.Equal(shown, gotShown)

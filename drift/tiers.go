@@ -48,6 +48,14 @@ func (c *Cluster) retier() {
 	}
 }
 
+// renewed notes that a watch has begun. Calico's own API server looks then which tiers
+// may be seen, and says nothing of a change.
+func (w *watched) renewed() {
+	if w.kind.Tiered && w.cluster.Flavour().Dialect().HidesTiers {
+		w.cluster.retier()
+	}
+}
+
 // findHidden asks for the policies of every tier. Calico's own API server leaves
 // out of a list, without a word, what is in a tier that the asker may not see; asked
 // for that tier alone it refuses (calico-api.md §2.5). Where the kinds are served

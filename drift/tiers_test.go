@@ -59,6 +59,23 @@ func TestHiddenTiers(t *testing.T) {
 	eventually(t, "sees again", s.Synced)
 	assert.NotNil(t, s.Get(ID{Kind: kinds.Tier, Name: "secret"}))
 
+	// Hidden without a word, while a watch is renewed.
+	hides.Store(true)
+	pulse := &s.of(calicoPolicies).pulse
+	eventually(t, "a watch ends", func() bool {
+		pulse.mu.Lock()
+		defer pulse.mu.Unlock()
+		if pulse.stream == nil {
+			return false
+		}
+		pulse.stream.Stop()
+		return true
+	})
+	eventually(t, "blind", func() bool { return len(s.Blind()) == 4 })
+	hides.Store(false)
+	s.retier()
+	eventually(t, "sees again", s.Synced)
+
 	// Nobody asks where the kinds are served from definitions.
 	native := prepareSite(t, plane.REST())
 	counts := fault(func(r *http.Request, _ http.RoundTripper) *http.Response {

@@ -146,6 +146,7 @@ func (w *watched) lister(resource dynamic.NamespaceableResourceInterface) *cache
 			stream, err := resource.Watch(ctx, o)
 			if err == nil {
 				w.pulse.open(stream)
+				w.renewed()
 			}
 			switch {
 			case err == nil && (o.SendInitialEvents == nil || !*o.SendInitialEvents):
