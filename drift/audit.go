@@ -57,6 +57,7 @@ func (w *watched) audit(ctx context.Context) (int, error) {
 		for i, u := range list {
 			items[i] = u
 		}
+		w.doubt(items)
 		if err := w.store.Replace(items, version); err != nil {
 			return count, err
 		}

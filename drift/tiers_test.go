@@ -6,23 +6,34 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/kustomize/kinds"
 	"github.com/ringfence/ringfence/sync/controlplane"
 )
 
+func emptyList() *http.Response {
+	answer := status(200, "", "")
+	answer.Body = io.NopCloser(strings.NewReader(`{"kind":"List","apiVersion":"projectcalico.org/v3","metadata":{"resourceVersion":"999999"},"items":[]}`))
+	return answer
+}
+
 // Calico's own API server leaves out of its lists what is in a tier that we may not see, and says nothing:
 // the kinds are blind for as long as there is such a tier.
 func TestHiddenTiers(t *testing.T) {
 	plane := startPlane(t, controlplane.Config{Calico: controlplane.CalicoCRD})
-	asked, hides := &atomic.Int64{}, &atomic.Bool{}
+	asked, hides, short := &atomic.Int64{}, &atomic.Bool{}, &atomic.Bool{}
 	aggregated := fault(func(r *http.Request, _ http.RoundTripper) *http.Response {
 		if strings.HasSuffix(r.URL.Path, "/apiservices/v3.projectcalico.org") {
 			answer := status(200, "", "")
 			answer.Body = io.NopCloser(strings.NewReader(`{"kind":"APIService","apiVersion":"apiregistration.k8s.io/v1","metadata":{"name":"v3.projectcalico.org"},"spec":{"service":{"name":"calico-api"}}}`))
 			return answer
+		}
+		if short.Load() && strings.HasSuffix(r.URL.Path, "/projectcalico.org/v3/networkpolicies") && len(r.URL.Query()["fieldSelector"])+len(r.URL.Query()["watch"]) == 0 {
+			return emptyList()
 		}
 		tier, found := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "spec.tier=")
 		if !found {
@@ -32,9 +43,7 @@ func TestHiddenTiers(t *testing.T) {
 		if tier == "secret" && hides.Load() {
 			return status(403, "Forbidden", "")
 		}
-		answer := status(200, "", "")
-		answer.Body = io.NopCloser(strings.NewReader(`{"kind":"List","apiVersion":"projectcalico.org/v3","metadata":{"resourceVersion":"1"},"items":[]}`))
-		return answer
+		return emptyList()
 	})
 	s := prepareSite(t, plane.REST())
 	s.fault.Store(&aggregated)
@@ -75,6 +84,26 @@ func TestHiddenTiers(t *testing.T) {
 	hides.Store(false)
 	s.retier()
 	eventually(t, "sees again", s.Synced)
+
+	// Hidden without a word, and an audit is the first to miss something.
+	s.apply(t, `{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: secret.p, namespace: default}, spec: {tier: secret}}`)
+	secret := ID{Kind: calicoPolicies, Namespace: "default", Name: "secret.p"}
+	eventually(t, "seen, and nobody is about to look for tiers", func() bool {
+		before := asked.Load()
+		time.Sleep(3 * tierPause)
+		return s.Get(secret) != nil && s.Synced() && asked.Load() == before
+	})
+	hides.Store(true)
+	short.Store(true)
+	n, err := s.Audit(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+	assert.False(t, s.Synced(), "unknown, and not gone")
+	eventually(t, "blind", func() bool { return len(s.Blind()) == 4 })
+	hides.Store(false)
+	short.Store(false)
+	s.retier()
+	eventually(t, "sees again", func() bool { return s.Synced() && s.Get(secret) != nil })
 
 	// Nobody asks where the kinds are served from definitions.
 	native := prepareSite(t, plane.REST())
