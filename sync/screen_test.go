@@ -267,7 +267,7 @@ func TestDryRunsAreCounted(t *testing.T) {
 	assert.Equal(t, int64(5), tried.Load())
 	assert.Equal(t, int64(1), read.Load())
 	lists := listed.Load()
-	assert.LessOrEqual(t, lists, int64(d.cluster.Definitions()), "listed again only if definitions may have changed, as at the start they may some times") //nolint:gosec // a few
+	assert.LessOrEqual(t, lists, int64(d.cluster.Definitions()), "listed again only if definitions may have changed, as at the start they may some times")
 	d.done(first)
 	t.Logf("100 tenants of 5 objects: %d dry-runs, %d requests for schemas, %d for the list of them", tried.Load(), read.Load(), lists)
 	nothing := repo.commit(nil)
