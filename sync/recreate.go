@@ -107,17 +107,34 @@ func (w *writer) erase(ctx context.Context, live *drift.Observed) error {
 // is gone.
 func (w *writer) release(ctx context.Context, live *drift.Observed) error {
 	if len(live.GetFinalizers()) > 0 {
-		body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": string(live.GetUID()), "finalizers": nil}})
-		if err != nil {
-			return err
-		}
-		_, err = w.resource(live.ID).Patch(ctx, live.ID.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: w.manager})
-		if err != nil && !isGoneAlready(err) && !isOtherObject(err) {
+		if err := w.unhook(ctx, live); err != nil {
 			return fmt.Errorf("removing its finalizers: %w", err)
 		}
 	}
 	w.cluster.Erased(live.ID.Kind, live.Unstructured)
 	return nil
+}
+
+// unhook takes the finalizers off an object, whatever else has changed of it.
+func (w *writer) unhook(ctx context.Context, live *drift.Observed) error {
+	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": string(live.GetUID()), "finalizers": nil}})
+	if err != nil {
+		return err
+	}
+	for range writeTries {
+		var answer *unstructured.Unstructured
+		answer, err = w.resource(live.ID).Patch(ctx, live.ID.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: w.manager})
+		switch {
+		case err != nil && (isGoneAlready(err) || isOtherObject(err)):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err = w.noteLost(live.ID, live.Unstructured, answer); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // cannotChange says whether a write was refused because a field may not change.

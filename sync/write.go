@@ -277,17 +277,25 @@ func (w *writer) resource(id drift.ID) dynamic.ResourceInterface {
 	return w.paced(id.Kind, r)
 }
 
-// checkAnswer compares the answer of a write with the render. One that shows that
-// the write was lost (see [drift.Lost]) is a conflict, and told.
+// checkAnswer compares the answer of a write with the render.
 func (w *writer) checkAnswer(want *drift.Wanted, answer *unstructured.Unstructured) ([]drift.Field, error) {
-	if drift.Lost(want.Unstructured, answer) {
-		if w.lost != nil {
-			w.lost(want.ID)
-		}
-		return nil, apierrors.NewConflict(want.ID.Kind.GVR().GroupResource(), want.ID.Name,
-			errors.New("the API server lost the write and answered with an empty object"))
+	if err := w.noteLost(want.ID, want.Unstructured, answer); err != nil {
+		return nil, err
 	}
 	return want.Fields(&drift.Observed{Unstructured: answer, ID: want.ID})
+}
+
+// noteLost makes a conflict of an answer that shows that the write was lost (see
+// [drift.Lost]), and tells it.
+func (w *writer) noteLost(id drift.ID, sent, answer *unstructured.Unstructured) error {
+	if !drift.Lost(sent, answer) {
+		return nil
+	}
+	if w.lost != nil {
+		w.lost(id)
+	}
+	return apierrors.NewConflict(id.Kind.GVR().GroupResource(), id.Name,
+		errors.New("the API server lost the write and answered with an empty object"))
 }
 
 func paths(fields []drift.Field) string {

@@ -123,6 +123,26 @@ func TestApplyNoticesLostWrites(t *testing.T) {
 			b.stands(want)
 		})
 	}
+	t.Run("of finalizers that are taken off", func(t *testing.T) {
+		b := newBenchFor(t, calicoPolicy)
+		want := b.want(calicoPolicy)
+		_, err := b.apply(t.Context(), want, nil)
+		require.NoError(t, err)
+		b.merge(want.ID, `{metadata: {finalizers: [example.com/hang]}}`)
+		left, told := 1, 0
+		b.lost = func(drift.ID) { told++ }
+		b.inject(func(r *http.Request) *http.Response {
+			if r.Method == http.MethodPatch && left > 0 {
+				left--
+				return lost(r)
+			}
+			return nil
+		})
+		require.NoError(t, b.erase(t.Context(), b.live(want.ID)))
+		assert.Zero(t, left)
+		assert.Equal(t, 1, told)
+		assert.Nil(t, b.live(want.ID))
+	})
 	t.Run("always", func(t *testing.T) {
 		b := newBenchFor(t, calicoPolicy)
 		b.inject(func(r *http.Request) *http.Response {
