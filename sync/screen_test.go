@@ -203,6 +203,25 @@ func TestRefusedUntilMended(t *testing.T) {
 	assert.Equal(t, []string{"deny-all", "good", "one"}, d.policies(ns))
 }
 
+// The last good state is the last that was reached, though only something was removed in it and nothing had to be validated.
+func TestRefusedAfterRemoval(t *testing.T) {
+	b := newBench(t)
+	repo, ns := newRepository(t), b.namespace+"-a"
+	b.forbid("object.metadata.name == 'bad'", "not that one")
+	d := startDaemon(b, repo, nil)
+	for _, names := range [][]string{{"one", "two"}, {"one"}} {
+		s := repo.commit(overlay("a", ns, names...))
+		d.Offer(s)
+		d.at(s, Synced, ns)
+		d.done(s)
+	}
+	refused := repo.commit(overlay("a", ns, "one", "bad"))
+	d.Offer(refused)
+	d.at(refused, Failed, ns)
+	d.done(refused)
+	assert.Never(t, func() bool { return !assert.ObjectsAreEqual([]string{"deny-all", "one"}, d.policies(ns)) }, time.Second, 20*time.Millisecond)
+}
+
 // What passes is no verdict: while no dry-run is answered the last good state stands and is corrected; then the new one comes.
 func TestNoVerdict(t *testing.T) {
 	b := newBench(t)

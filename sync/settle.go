@@ -18,6 +18,9 @@ func (o *owner) settle(ctx context.Context) {
 		if o.came(out); !out.waits {
 			delete(o.remaining, name)
 		}
+		if out.reached && out.target.good { // so it is acceptable, whether it had to be asked or not
+			o.sound[name] = out.target
+		}
 		switch {
 		case out.gone:
 			o.dismiss(name)

@@ -109,6 +109,7 @@ func (s *search) closings() {
 		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
 		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
 		case (s.harsh || !s.Alone && len(s.beyond(s.git())) > 0) && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
+		case s.harsh && len(s.beyondThen()) > 0 && s.shut():
 		default:
 			return
 		}
@@ -200,6 +201,24 @@ func (s *search) halve(which func(i int) bool, will func(*trial) bool) bool {
 			}
 			s.take(i, Closing, content, recipe, t)
 			s.between[i] = recipe + 1
+			return true
+		}
+	}
+	return false
+}
+
+// shut closes one change as far as its kind can, though that does nothing as long as others have not made their changes around
+// the unit: they wait for it.
+func (s *search) shut() bool {
+	for _, i := range s.left {
+		middles := s.middles(i)
+		last := len(middles) - 1
+		if s.between[i] > last {
+			continue
+		}
+		if t := s.try(i, middles[last]); len(t.up) == 0 {
+			s.take(i, Closing, middles[last], last, t)
+			s.between[i] = last + 1
 			return true
 		}
 	}
