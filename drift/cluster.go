@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
@@ -26,8 +25,8 @@ type ClusterConfig struct {
 	Dynamic dynamic.Interface
 	// Discovery says which of the kinds the cluster serves. Required.
 	Discovery discovery.DiscoveryInterface
-	// Metadata watches CustomResourceDefinitions and APIServices, so that a kind
-	// that appears or vanishes later, or is served by another, is picked up. Required.
+	// Metadata watches CustomResourceDefinitions and the APIService of Calico's kinds, so that
+	// a kind that appears or vanishes later, or is served by another, is picked up. Required.
 	Metadata metadata.Interface
 	// Changed is called after each change of a guarded object or a Namespace,
 	// with the namespace ("" for cluster-scoped kinds). It must not block.
@@ -95,9 +94,8 @@ func (c *Cluster) Run(ctx context.Context) error {
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, says := range []schema.GroupVersionResource{definitions, registrations} {
-		wg.Go(func() { c.watchOccasions(ctx, says) })
-	}
+	wg.Go(func() { c.watchOccasions(ctx, definitions, "") })
+	wg.Go(func() { c.watchOccasions(ctx, registrations, registration) })
 	wg.Go(func() { c.watchTiers(ctx) })
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -139,8 +137,8 @@ func (c *Cluster) rediscover() {
 }
 
 // Definitions returns a number that grows whenever what the API server serves, or
-// the schema of it, may have changed: with each CustomResourceDefinition and APIService
-// that does and a moment later, when a watch on them is renewed, and with each Rediscover.
+// the schema of it, may have changed: with each CustomResourceDefinition and with the
+// APIService of Calico's kinds that does and a moment later, when a watch on them is renewed, and with each Rediscover.
 func (c *Cluster) Definitions() uint64 { return c.defined.Load() }
 
 // In returns the guarded objects of one namespace, or the cluster-scoped ones

@@ -148,11 +148,16 @@ func everywhere(members []kinds.Kind) bool {
 }
 
 // watchOccasions makes an occasion whenever one of a resource changes that says what
-// the API server serves. It keeps nothing: the answer is always asked anew.
-func (c *Cluster) watchOccasions(ctx context.Context, resource schema.GroupVersionResource) {
+// the API server serves: the one of that name, or with "" any. It keeps nothing: the
+// answer is always asked anew.
+func (c *Cluster) watchOccasions(ctx context.Context, resource schema.GroupVersionResource, name string) {
+	options := metav1.ListOptions{}
+	if name != "" {
+		options.FieldSelector = "metadata.name=" + name
+	}
 	pause := 5 * time.Second
 	for ctx.Err() == nil {
-		w, err := c.config.Metadata.Resource(resource).Watch(ctx, metav1.ListOptions{})
+		w, err := c.config.Metadata.Resource(resource).Watch(ctx, options)
 		if err == nil {
 			pause = 5 * time.Second
 			c.defined.Add(1)

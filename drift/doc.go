@@ -12,14 +12,15 @@
 // kind cannot be seen ([Cluster.Blind]): a watch that is refused, or whose renewal
 // takes longer than a second; one that tells nothing, not even a bookmark; a group
 // that does not answer; a tier whose policies Calico's API server hides from us. What
-// cannot be seen is never called missing. [Compare] is a pure function of the two sides. [Ledger] remembers
-// since when each difference stands and which ones were corrected lately.
+// cannot be seen is never called missing. [Compare] is a pure function of the two sides.
+// [Ledger] remembers since when each difference stands and which ones were corrected lately.
 //
 // It never writes to the cluster and knows nothing of how that is done.
 //
 // Calico's kinds are served in ways that differ in more than their names: [Flavour] says
-// which a cluster has ([Cluster.Flavour], found out anew while it changes), [Dialect] what follows from it, [Complete] how an object is best
-// sent, [Lost] whether a write was answered and lost, and [RefusalOf] what an error means.
+// which a cluster has ([Cluster.Flavour], found out anew while it changes), [Dialect] what
+// follows from it, [Complete] how an object is best sent, [Lost] whether a write was answered
+// and lost, and [RefusalOf] what an error means.
 //
 // Where Calico's own API server serves its kinds, what it keeps (crd.projectcalico.org) is
 // watched beside what it shows: somebody may write there without it, under names that it

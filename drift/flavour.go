@@ -89,12 +89,15 @@ func (d Dialect) Same(k kinds.Kind, a, b string) bool {
 
 var registrations = schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
 
+// registration is the name of the APIService that says who serves Calico's kinds.
+const registration = "v3." + kinds.GroupCalico
+
 // FindFlavour asks a cluster for its flavour, by the APIService of
 // projectcalico.org/v3: an API server of its own has one with a service, and has it
 // while it is down, too; one of definitions has none, and goes with the last of
 // them. An error says that it is not known now: never take it for FlavourNone.
 func FindFlavour(ctx context.Context, client dynamic.Interface) (Flavour, error) {
-	o, err := client.Resource(registrations).Get(ctx, "v3."+kinds.GroupCalico, metav1.GetOptions{})
+	o, err := client.Resource(registrations).Get(ctx, registration, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return FlavourNone, nil
