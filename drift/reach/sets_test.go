@@ -150,9 +150,13 @@ func TestWidest(t *testing.T) {
 		{From: other, To: web, Ports: all},    // said
 		{From: Place{CIDR: "10.0.0.0/8"}, To: web, Ports: all},
 		{From: anyone, To: other, Ports: some},
-		{From: web, To: other, Ports: all}, // wider ports than any pod has
+		{From: web, To: other, Ports: all},                                    // wider ports than any pod has
+		{From: Place{Namespace: "*", Workload: "web"}, To: whole, Ports: all}, // said: of every workload elsewhere
+		{From: Place{Namespace: "*", Workload: "web"}, To: web, Ports: all},   // said
 	}
 	require.Equal(t, []Connection{list[0], list[3], list[4], list[5]}, Widest(list))
+	require.Equal(t, list[6:7], Widest(list[6:]), "a workload elsewhere stands for one of that name anywhere")
+	require.Equal(t, []Connection{list[6], list[2]}, Widest([]Connection{list[6], list[2]}), "and for no other")
 	require.Empty(t, Widest(nil))
 }
 

@@ -24,8 +24,10 @@ func (p Place) covers(q Place) bool {
 	switch {
 	case p == q:
 		return true
-	case p.Any == "pod" || p.Namespace == "*":
+	case p.Any == "pod":
 		return q.Any == "" && q.CIDR == ""
+	case p.Namespace == "*":
+		return q.Any == "" && q.CIDR == "" && (p.Workload == "*" || p.Workload == q.Workload)
 	case p.Any == "address":
 		return q.CIDR != ""
 	}
