@@ -18,13 +18,6 @@ const certain = 2 * time.Second
 // until all can be seen or, since some of it cannot, until that is known for certain, patience at most. What is not seen
 // then is blind. The error is that of ctx.
 func Read(ctx context.Context, config ClusterConfig, patience time.Duration) (*Cluster, error) {
-	changed := make(chan struct{}, 1)
-	config.Health = func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
 	c, err := NewCluster(config)
 	if err != nil {
 		return nil, err
@@ -32,7 +25,7 @@ func Read(ctx context.Context, config ClusterConfig, patience time.Duration) (*C
 	watching, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(watching) }()
-	c.await(ctx, changed, patience)
+	c.await(ctx, patience)
 	out := c.still()
 	stop()
 	if err := <-ended; err != nil {
@@ -41,23 +34,18 @@ func Read(ctx context.Context, config ClusterConfig, patience time.Duration) (*C
 	return out, ctx.Err()
 }
 
-// await returns when everything is seen, when it is certain that it is not, or when patience is over.
-func (c *Cluster) await(ctx context.Context, changed <-chan struct{}, patience time.Duration) {
-	limit := time.After(patience)
-	var sure <-chan time.Time
-	for !c.Synced() {
-		if !c.answered() {
-			sure = nil
-		} else if sure == nil {
-			sure = time.After(certain)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-limit:
-			return
-		case <-sure:
+// await returns when everything is seen, when it is certain that it is not, or when patience is over. A kind that turns out to be
+// blind is no change that is told, so it looks again and again.
+func (c *Cluster) await(ctx context.Context, patience time.Duration) {
+	began, since := time.Now(), time.Time{}
+	for !c.Synced() && time.Since(began) < patience && ctx.Err() == nil {
+		wait(ctx, 20*time.Millisecond)
+		switch {
+		case !c.answered():
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > certain:
 			return
 		}
 	}

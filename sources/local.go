@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-billy/v5/osfs"
@@ -141,4 +143,22 @@ func (l *Local) commit(h plumbing.Hash) (*object.Commit, error) {
 		return nil, fmt.Errorf("commit %s is not in this repository (hint: git fetch; a clone that was cut needs git fetch --unshallow): %w", h.String()[:12], ErrNoCommit)
 	}
 	return l.store.commit(h)
+}
+
+// Names returns the branches, the remotes' branches and the tags, as Resolve takes them, sorted.
+func (l *Local) Names() ([]string, error) {
+	refs, err := l.store.IterReferences()
+	if err != nil {
+		return nil, fmt.Errorf("listing the refs: %w", err)
+	}
+	names := map[string]bool{}
+	err = refs.ForEach(func(ref *plumbing.Reference) error {
+		for _, prefix := range []string{"refs/heads/", "refs/remotes/", "refs/tags/"} {
+			if short, ok := strings.CutPrefix(ref.Name().String(), prefix); ok {
+				names[short] = true
+			}
+		}
+		return nil
+	})
+	return slices.Sorted(maps.Keys(names)), err
 }

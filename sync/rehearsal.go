@@ -117,7 +117,7 @@ func (h *rehearsal) took(r *round, s order.Step, own *step) {
 		return
 	}
 	h.writes = append(h.writes, Write{
-		Unit: r.target.name, Turn: Turn(r.out.turn), Phase: s.Phase, ID: own.difference.ID, Action: string(h.last), Between: s.Content,
+		Unit: r.target.name, Turn: Turn(min(r.out.turn, allOpen)), Phase: s.Phase, ID: own.difference.ID, Action: string(h.last), Between: s.Content,
 		Drift: own.drifted, Opens: s.Opens, Cuts: s.Cuts,
 	})
 }
@@ -142,7 +142,9 @@ func (h *rehearsal) saw(r *round) error {
 	if err := r.waits(u); err != nil {
 		return err
 	}
-	slices.SortStableFunc(u.Changes, func(a, b Change) int { return urgency(a.Effect) - urgency(b.Effect) })
+	if !u.New {
+		slices.SortStableFunc(u.Changes, func(a, b Change) int { return urgency(a.Effect) - urgency(b.Effect) })
+	}
 	return r.comesTo(u)
 }
 
