@@ -16,6 +16,7 @@ func commands() []func(environment) *cobra.Command {
 		newDemoCommand,
 		newRenderCommand,
 		newReachCommand,
+		newDiffCommand,
 		newStatusCommand,
 		newDriftCommand,
 		newConfigCommand,

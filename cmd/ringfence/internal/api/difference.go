@@ -6,6 +6,7 @@ import (
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
+	"github.com/ringfence/ringfence/kustomize"
 )
 
 // Object names the object that differs, as "NetworkPolicy.networking.k8s.io caas-acme/deny-all".
@@ -69,4 +70,13 @@ func (d Difference) rank() int {
 		return 3
 	}
 	return 1 // unknown, or a word of a newer daemon
+}
+
+// ErrorsOf returns problems as answers have them.
+func ErrorsOf(problems []kustomize.Problem) []Error {
+	out := make([]Error, 0, len(problems))
+	for _, p := range problems {
+		out = append(out, Error{File: p.File, Line: p.Line, Column: p.Column, Message: p.Message, Hint: p.Hint})
+	}
+	return out
 }

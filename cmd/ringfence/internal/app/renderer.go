@@ -26,6 +26,11 @@ type renderer struct {
 	current    *kustomize.Renderer
 }
 
+// NewRenderer returns what the daemon renders with, for one goroutine; owner says which overlay owns a namespace.
+func NewRenderer(daemon *config.Daemon, owner func(namespace string) (overlay string, ok bool)) sync.Renderer {
+	return &renderer{daemon: daemon, metrics: kustomize.NewMetrics(nil), log: slog.New(slog.DiscardHandler), owner: owner}
+}
+
 // Render implements sync.Renderer.
 func (r *renderer) Render(ctx context.Context, s *sources.Snapshot) (*sync.Rendered, error) {
 	repository, err := config.ReadRepository(s.FS())

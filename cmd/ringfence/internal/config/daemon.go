@@ -204,8 +204,8 @@ type short struct {
 	Listen string `key:"listen" is:"nonempty" format:"listen"`
 }
 
-// defaultDaemon returns the defaults; source.url has none.
-func defaultDaemon() *Daemon {
+// DefaultDaemon returns what holds where there is no file; source.url has no default.
+func DefaultDaemon() *Daemon {
 	return &Daemon{
 		Instance: "default",
 		DataDir:  "/var/lib/ringfence",
@@ -228,7 +228,7 @@ func defaultDaemon() *Daemon {
 // of ringfence.yaml. file is its name for messages. The error is a
 // *strict.Error with every problem.
 func ParseDaemon(file string, data []byte) (*Daemon, error) {
-	d := defaultDaemon()
+	d := DefaultDaemon()
 	head, alias := header{}, short{}
 	doc := decode(file, data, kindConfig, &head, d, &d.pins, &alias)
 	d.doc = doc
@@ -240,7 +240,7 @@ func ParseDaemon(file string, data []byte) (*Daemon, error) {
 	d.pins.guardGiven = doc.Given("layout.guard")
 	d.short(alias)
 	d.ref()
-	notYet(doc, d, defaultDaemon())
+	notYet(doc, d, DefaultDaemon())
 	notYet(doc, &d.pins, DefaultRepository())
 	d.contradictions()
 	d.pins.contradictions(doc.Add, doc.Given)

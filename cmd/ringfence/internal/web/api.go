@@ -6,7 +6,6 @@ import (
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
-	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sync"
 )
 
@@ -15,7 +14,7 @@ func (h *Handler) status() api.Status {
 	return api.Status{
 		Instance: h.config.Instance, Leader: s.Leader, Ready: s.Ready, Revision: s.Revision,
 		Waiting: s.Waiting, PruneHeld: s.PruneHeld, Held: heldOf(s.Held),
-		Source: h.source(), Tenants: s.Tenants, Refused: errorsOf(s.Refused), Blind: listed(s.Blind),
+		Source: h.source(), Tenants: s.Tenants, Refused: api.ErrorsOf(s.Refused), Blind: listed(s.Blind),
 	}
 }
 
@@ -65,7 +64,7 @@ func tenantOf(t sync.Tenant) api.Tenant {
 	out := api.Tenant{
 		Name: t.Name, Namespace: t.Name, Overlay: t.Overlay, State: t.State,
 		Revision: api.Revision{Applied: t.Applied, Wanted: t.Wanted},
-		Objects:  t.Objects, Drift: t.Drift, Errors: errorsOf(t.Problems), Reason: t.Reason, Rounds: roundsOf(t.Rounds),
+		Objects:  t.Objects, Drift: t.Drift, Errors: api.ErrorsOf(t.Problems), Reason: t.Reason, Rounds: roundsOf(t.Rounds),
 	}
 	if len(out.Errors) > 0 {
 		out.Error = &out.Errors[0]
@@ -104,14 +103,6 @@ func heldOf(held []sync.Held) []api.Held {
 			row.Until = &until
 		}
 		out = append(out, row)
-	}
-	return out
-}
-
-func errorsOf(problems []kustomize.Problem) []api.Error {
-	out := make([]api.Error, 0, len(problems))
-	for _, p := range problems {
-		out = append(out, api.Error{File: p.File, Line: p.Line, Column: p.Column, Message: p.Message, Hint: p.Hint})
 	}
 	return out
 }
