@@ -180,6 +180,7 @@ func (o *owner) bootstrap(ctx context.Context, s *sources.Snapshot, rendered *Re
 			o.adoptBase(base)
 		}
 	}
+	o.recallBegun(tenantsOf(renders[applied]))
 	for c, r := range renders {
 		if c == commit && !slices.Contains(o.state.Pending, commit) && commit != applied {
 			continue // nothing of it was written yet
@@ -190,6 +191,20 @@ func (o *owner) bootstrap(ctx context.Context, s *sources.Snapshot, rendered *Re
 		o.ownGuards(ctx, r)
 	}
 	return rendered, nil
+}
+
+// recallBegun takes up tenants of the applied revision that never reached it, or were refused: parts of it, or what isolates,
+// may be in their namespaces, which are quarantined if the overlay has left since.
+func (o *owner) recallBegun(applied map[string]*kustomize.Tenant) {
+	for name, e := range o.state.Tenants {
+		t := applied[name]
+		if t == nil || o.previous.targets[name] != nil {
+			continue
+		}
+		begun := newTarget(t, o.state.Applied, nil)
+		begun.wanted, begun.good = e.mayHave(begun.wanted), begun.good && !e.Refused
+		o.previous.targets[name] = begun
+	}
 }
 
 // ownGuards notes that what a revision's guard says may be in the namespaces that are in quarantine.

@@ -203,6 +203,27 @@ func TestRefusedUntilMended(t *testing.T) {
 	assert.Equal(t, []string{"deny-all", "good", "one"}, d.policies(ns))
 }
 
+// A tenant that was refused from the beginning, and only isolated, is quarantined if its overlay leaves Git while nobody runs.
+func TestRefusedAndLeft(t *testing.T) {
+	b := newBench(t)
+	repo, ns := newRepository(t), b.namespace+"-a"
+	b.create(`{apiVersion: v1, kind: Namespace, metadata: {name: ` + ns + `}}`)
+	b.forbid("object.metadata.name == 'bad'", "not that one")
+	d := startDaemon(b, repo, nil)
+	first := repo.commit(files(overlay("a", ns, "one", "bad"), overlay("b", b.namespace+"-b", "one")))
+	d.Offer(first)
+	d.at(first, Failed, ns)
+	d.done(first)
+	d.until("isolated", func() bool { return assert.ObjectsAreEqual([]string{"deny-all"}, d.policies(ns)) })
+	d.stop()
+	left := repo.commit(map[string]string{"overlays/a": ""})
+	d = startDaemon(b, repo, nil)
+	d.Offer(left)
+	d.at(left, Quarantined, ns)
+	assert.NotNil(t, d.done(left).Tenants[ns].Quarantined)
+	assert.Equal(t, []string{"deny-all"}, d.policies(ns))
+}
+
 // The last good state is the last that was reached, though only something was removed in it and nothing had to be validated.
 func TestRefusedAfterRemoval(t *testing.T) {
 	b := newBench(t)
