@@ -173,7 +173,7 @@ func policy(namespace, name string, ingress any) map[string]any {
 	}
 	return map[string]any{
 		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-		"metadata": map[string]any{"namespace": namespace, "name": name}, "spec": spec,
+		"metadata": map[string]any{"namespace": namespace, "name": name, "labels": map[string]any{kustomize.LabelTenant: namespace}}, "spec": spec,
 	}
 }
 

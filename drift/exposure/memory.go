@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
+	"github.com/ringfence/ringfence/kustomize"
 )
 
 // remembered is how many answers are kept; when there are more, all are forgotten.
@@ -96,11 +98,22 @@ func (c *suit) key() string {
 // writeContent hashes what of a live object policies depend on.
 func writeContent(w io.Writer, content map[string]any) {
 	meta, _ := content["metadata"].(map[string]any)
-	raw, err := json.Marshal([]any{content["apiVersion"], content["kind"], meta["name"], meta["labels"], content["spec"]})
+	raw, err := json.Marshal([]any{content["apiVersion"], content["kind"], meta["name"], ownLabels(meta), content["spec"]})
 	if err != nil {
 		raw = fmt.Appendf(nil, "%p", content)
 	}
 	fmt.Fprintf(w, "%d:%s", len(raw), raw)
+}
+
+// ownLabels are the labels of a live object but for the one that says its own namespace, which differs from tenant to tenant.
+func ownLabels(meta map[string]any) map[string]any {
+	labels, _ := meta["labels"].(map[string]any)
+	if own, ok := labels[kustomize.LabelTenant]; !ok || own != meta["namespace"] {
+		return labels
+	}
+	out := maps.Clone(labels)
+	delete(out, kustomize.LabelTenant)
+	return out
 }
 
 // in returns the answer for a scene that differs in the name of its namespace alone.
