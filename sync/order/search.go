@@ -102,12 +102,13 @@ func (s *search) closings() {
 		switch {
 		case s.pass(Closing, func(t *trial) bool { return len(t.up) == 0 && !t.cuts() }):
 		case s.Alone && s.first(Closing, func(t *trial) bool { return !t.window() && !t.cuts() }):
-		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && !t.cuts() }):
+		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 && !t.cuts() }):
 		case s.ward():
 		case s.gentle():
 			return
+		case s.halve(s.opensBetween, func(t *trial) bool { return len(t.up) == 0 && len(t.down) == 0 }): // others may rely on it
 		case s.first(Closing, func(t *trial) bool { return len(t.up) == 0 }):
-		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 }):
+		case s.halve(s.both, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
 		case (s.harsh || !s.Alone && len(s.beyond(s.git())) > 0) && s.halve(anyChange, func(t *trial) bool { return len(t.up) == 0 && len(t.down) > 0 }):
 		case s.harsh && len(s.beyondThen()) > 0 && s.shut():
 		default:
@@ -183,6 +184,9 @@ func (s *search) both(i int) bool {
 	return len(t.down) > 0 || t.window()
 }
 
+// opensBetween says whether a change would open what neither end does.
+func (s *search) opensBetween(i int) bool { return s.try(i, s.target(i)).window() }
+
 func anyChange(int) bool { return true }
 
 // halve writes one change that cannot be made yet as something in between.
@@ -196,7 +200,7 @@ func (s *search) halve(which func(i int) bool, will func(*trial) bool) bool {
 				continue
 			}
 			t := s.try(i, content)
-			if len(t.down) == 0 && len(t.up) == 0 || !will(t) {
+			if !will(t) {
 				continue
 			}
 			s.take(i, Closing, content, recipe, t)
