@@ -39,7 +39,9 @@ func TestQueue(t *testing.T) {
 		}
 		assert.Equal(t, 10, q.len())
 		assert.InDelta(t, 10, testutil.ToFloat64(q.gauge), 0)
+		mu.Lock()
 		assert.Len(t, order, queueMost)
+		mu.Unlock()
 		began := time.Now()
 		work.Wait()
 		assert.Equal(t, 3*time.Second, time.Since(began), "four, four and two")

@@ -16,6 +16,9 @@ import (
 //
 // A policy that comes or goes is compared with one that has no rules and concerns nothing.
 func calicoMiddles(old, want object, namespaced bool) (out []object) {
+	if order, ok := float(old["order"]); ok && order == denialOrder {
+		return nil // as closed as can be
+	}
 	either := cmpSpec(want, old)
 	defer func() {
 		if namespaced {
@@ -48,10 +51,13 @@ func calicoMiddles(old, want object, namespaced bool) (out []object) {
 	return append(out, o)
 }
 
+// denialOrder is the order of a policy that denies everything for a while.
+const denialOrder = -1_000_000_000
+
 // denied makes a policy deny everything that it is asked about, before the others of its tier.
 func denied(closed object) object {
 	o := maps.Clone(closed)
-	o["order"], o["types"] = int64(-1_000_000_000), []any{"Ingress", "Egress"}
+	o["order"], o["types"] = int64(denialOrder), []any{"Ingress", "Egress"}
 	for _, direction := range []string{"ingress", "egress"} {
 		o[direction] = []any{object{"action": "Deny"}}
 	}

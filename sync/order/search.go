@@ -1,6 +1,7 @@
 package order
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -196,7 +197,7 @@ func (s *search) halve(which func(i int) bool, will func(*trial) bool) bool {
 			continue
 		}
 		for recipe, content := range s.middles(i) {
-			if recipe < s.between[i] {
+			if recipe < s.between[i] || s.stands(i, content) {
 				continue
 			}
 			t := s.try(i, content)
@@ -217,7 +218,7 @@ func (s *search) shut() bool {
 	for _, i := range s.left {
 		middles := s.middles(i)
 		last := len(middles) - 1
-		if s.between[i] > last {
+		if s.between[i] > last || s.stands(i, middles[last]) {
 			continue
 		}
 		if t := s.try(i, middles[last]); len(t.up) == 0 {
@@ -227,6 +228,12 @@ func (s *search) shut() bool {
 		}
 	}
 	return false
+}
+
+// stands says whether the object is live as something in between already.
+func (s *search) stands(i int, content *unstructured.Unstructured) bool {
+	got := s.Changes[i].Difference.Got
+	return got != nil && s.between[i] == 0 && same(specOf(got), specOf(content)) && maps.Equal(got.GetLabels(), content.GetLabels())
 }
 
 // ward keeps a closing from cutting something: by what another change takes over from it, written before.
