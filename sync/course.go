@@ -12,12 +12,8 @@ type course struct{ written, all int }
 // tellCourse notes it, for whoever looks while the round goes on. What an earlier round said that saw nothing holds no
 // longer.
 func (r *round) tellCourse() {
-	c := course{all: len(r.steps)}
-	for _, s := range r.steps {
-		if s.done {
-			c.written++
-		}
-	}
+	all := len(r.steps)
+	c := course{written: all - r.undone(), all: all}
 	r.engine.mu.Lock()
 	r.engine.courses[r.target.name] = c
 	if told := r.engine.reports[r.target.name]; told.blind {

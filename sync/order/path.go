@@ -1,9 +1,8 @@
 package order
 
 import (
+	"fmt"
 	"slices"
-
-	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
 // mostTrials bounds the writes that are tried in search of an order that cuts nothing.
@@ -41,10 +40,10 @@ func (s *search) gentle() bool {
 
 // from goes on from the present state, with these changes still to be made.
 func (p *path) from(left []int) bool {
-	key := string(keyOf(left))
 	if len(left) == 0 {
 		return true
 	}
+	key := fmt.Sprint(left)
 	if p.seen[key] {
 		return false
 	}
@@ -54,7 +53,7 @@ func (p *path) from(left []int) bool {
 		if p.tried >= mostTrials {
 			return false
 		}
-		if s.tierGoes(i) && slices.ContainsFunc(left, func(k int) bool { return !s.tierGoes(k) }) {
+		if !s.mayComeNow(i, left) {
 			continue
 		}
 		p.tried++
@@ -72,18 +71,4 @@ func (p *path) from(left []int) bool {
 	}
 	p.seen[key] = true
 	return false
-}
-
-func keyOf(left []int) []byte {
-	out := make([]byte, 0, 2*len(left))
-	for _, i := range left {
-		out = append(out, byte(i>>8), byte(i))
-	}
-	return out
-}
-
-// tierGoes says whether a change removes a tier.
-func (s *search) tierGoes(i int) bool {
-	d := s.Changes[i].Difference
-	return d.Want == nil && d.ID.Kind == kinds.Tier
 }

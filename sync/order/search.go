@@ -152,7 +152,7 @@ func (s *search) setUp() {
 func (s *search) pass(phase Phase, will func(*trial) bool) bool {
 	before := len(s.left)
 	for _, i := range slices.Clone(s.left) {
-		if s.mayComeNow(i) {
+		if s.mayComeNow(i, s.left) {
 			s.takeIf(i, phase, will)
 		}
 	}
@@ -161,7 +161,7 @@ func (s *search) pass(phase Phase, will func(*trial) bool) bool {
 
 // first takes the first change that will do, and answers whether there was one.
 func (s *search) first(phase Phase, will func(*trial) bool) bool {
-	return slices.ContainsFunc(slices.Clone(s.left), func(i int) bool { return s.mayComeNow(i) && s.takeIf(i, phase, will) })
+	return slices.ContainsFunc(slices.Clone(s.left), func(i int) bool { return s.mayComeNow(i, s.left) && s.takeIf(i, phase, will) })
 }
 
 func (s *search) takeIf(i int, phase Phase, will func(*trial) bool) bool {
@@ -174,9 +174,13 @@ func (s *search) takeIf(i int, phase Phase, will func(*trial) bool) bool {
 	return true
 }
 
-// mayComeNow says whether nothing else must come first: a tier goes when all else has.
-func (s *search) mayComeNow(i int) bool {
-	return !s.tierGoes(i) || !slices.ContainsFunc(s.left, func(k int) bool { return !s.tierGoes(k) })
+// mayComeNow says whether none of what is left must come first: a tier goes when all else has.
+func (s *search) mayComeNow(i int, left []int) bool {
+	goes := func(k int) bool {
+		d := s.Changes[k].Difference
+		return d.Want == nil && d.ID.Kind == kinds.Tier
+	}
+	return !goes(i) || !slices.ContainsFunc(left, func(k int) bool { return !goes(k) })
 }
 
 // both says whether a change opens and closes now, or opens what neither end does.
