@@ -15,16 +15,20 @@ import (
 //  3. in a namespace: nothing at all, before anything else in the tier.
 //
 // A policy that comes or goes is compared with one that has no rules and concerns nothing.
-func calicoMiddles(old, want object, namespaced bool) (out []object) {
+func calicoMiddles(old, want object, namespaced bool) []object {
 	if order, ok := float(old["order"]); ok && order == denialOrder {
 		return nil // as closed as can be
 	}
+	out := closedMiddles(old, want)
+	if namespaced {
+		out = append(out, denied(out[len(out)-1]))
+	}
+	return out
+}
+
+// closedMiddles returns those in which some rule of either side may still count.
+func closedMiddles(old, want object) (out []object) {
 	either := cmpSpec(want, old)
-	defer func() {
-		if namespaced {
-			out = append(out, denied(out[len(out)-1]))
-		}
-	}()
 	if old == nil || want == nil {
 		o := maps.Clone(either)
 		closeRules(o, old, want, "ingress", "egress")

@@ -329,24 +329,23 @@ func (s *search) take(i int, phase Phase, content *unstructured.Unstructured, re
 
 // ownEnd is the world in which the unit has made all its changes, and nobody else has.
 func (s *search) ownEnd(stage *exposure.Stage, live *reach.World) *reach.World {
-	var changes []reach.Change
+	return live.With(s.made(stage, false)...)
+}
+
+// made returns what makes every change: of others around the unit, or of its own.
+func (s *search) made(stage *exposure.Stage, around bool) (out []reach.Change) {
 	for i, c := range s.Changes {
-		if !c.Around {
-			changes = append(changes, stage.Change(c.Difference, s.target(i)))
+		if c.Around == around {
+			out = append(out, stage.Change(c.Difference, s.target(i)))
 		}
 	}
-	return live.With(changes...)
+	return out
 }
 
 // beyondThen returns what would be let through if others had made all their changes, and that the unit's own would close.
 func (s *search) beyondThen() (out []reach.Connection) {
 	for k, stage := range s.stages {
-		var changes []reach.Change
-		for i, c := range s.Changes {
-			if c.Around {
-				changes = append(changes, stage.Change(c.Difference, s.target(i)))
-			}
-		}
+		changes := s.made(stage, true)
 		if len(changes) == 0 {
 			continue
 		}
