@@ -21,12 +21,18 @@ func (w *writer) flavour() drift.Flavour {
 // sent returns an object as it is sent: where the API server is restless, with all
 // that it would add by itself.
 func (w *writer) sent(want *drift.Wanted) *unstructured.Unstructured {
+	u := placed(want)
+	if d := w.flavour().Dialect(); d.Restless || d.StickyTypes {
+		return drift.Complete(want.ID.Kind, u)
+	}
+	return u
+}
+
+// placed returns a copy of an object where its kind puts it: kustomize gives a namespace to kinds that have none.
+func placed(want *drift.Wanted) *unstructured.Unstructured {
 	u := want.DeepCopy()
 	if !want.ID.Kind.Namespaced {
 		u.SetNamespace("")
-	}
-	if d := w.flavour().Dialect(); d.Restless || d.StickyTypes {
-		return drift.Complete(want.ID.Kind, u)
 	}
 	return u
 }

@@ -47,10 +47,7 @@ type rehearsal struct {
 const firstVersion = 1 << 62
 
 func (h *rehearsal) apply(_ context.Context, want *drift.Wanted, live *drift.Observed) (action, error) {
-	u := want.DeepCopy()
-	if !want.ID.Kind.Namespaced {
-		u.SetNamespace("")
-	}
+	u := placed(want)
 	h.last = created
 	if live != nil {
 		h.last = updated
