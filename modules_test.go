@@ -22,6 +22,7 @@ type nestedModule struct {
 }
 
 var nestedModules = map[string]nestedModule{
+	".ci/release":                      {why: "go-containerregistry and a classifier of licences, for releases", testedBy: "cmd/ringfence/image_test.go: TestReleaseModule"},
 	".ci/tools":                        {why: "linters of CI, pinned"},
 	"cmd/ringfence/internal/telemetry": {why: "Prometheus' parser and Grafana's schema, for dashboards and alerts", testedBy: "cmd/ringfence/telemetry_test.go: TestTelemetryModule"},
 	"drift/reach/oracle":               {why: "Calico and Cyclonus, whose verdicts drift/reach is compared with", testedBy: "drift/reach/oracle_test.go: TestOracle"},

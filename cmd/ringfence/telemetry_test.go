@@ -22,12 +22,7 @@ func TestTelemetryModule(t *testing.T) {
 	if _, err := exec.LookPath("promtool"); err != nil {
 		t.Log("there is no promtool (Debian: prometheus): the rules are parsed, and not tried on their cases")
 	}
-	for _, args := range [][]string{{"vet", "./..."}, {"test", "./..."}} {
-		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Dir, cmd.Env = filepath.Join("internal", "telemetry"), append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "go %v\n%s", args, out)
-	}
+	testModule(t, filepath.Join("internal", "telemetry"))
 }
 
 // What a cluster is given builds as it is: ConfigMaps that Grafana's sidecar finds and kubectl can apply, objects of
