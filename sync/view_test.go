@@ -1,0 +1,44 @@
+package sync
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/kustomize"
+)
+
+// What is shown is what the cluster is held to, the last good state where the newest is refused, and what is seen.
+func TestView(t *testing.T) {
+	e := &Engine{cluster: drift.Imagined(nil)}
+	assert.Nil(t, e.View(), "nothing was rendered yet")
+
+	good := &target{name: "b", overlay: "overlays/b", revision: "c1", wanted: append(some(t, "deny-all"), some(t, "allow")...), good: true}
+	overlay := &target{revision: "c2", wanted: some(t, "deny-all"), good: true}
+	guard := &target{name: "a", revision: "c2", wanted: some(t, "deny-all"), problems: []kustomize.Problem{{Message: "broken"}}}
+	w := &world{revision: "c2", rendered: &Rendered{Rendering: &kustomize.Rendering{}}, targets: map[string]*target{
+		"b": good.withProblems([]kustomize.Problem{{Message: "broken"}}, nil), "": overlay, "a": guard,
+	}}
+	e.world.Store(w)
+	v := e.View()
+	require.NotNil(t, v)
+	assert.Equal(t, v.Edition, e.View().Edition)
+	assert.Empty(t, v.Workloads())
+	assert.Empty(t, v.Live("b"))
+	assert.Empty(t, v.Blind)
+
+	names := make([]string, len(v.Desired))
+	for i, d := range v.Desired {
+		names[i] = d.Name
+	}
+	assert.Equal(t, []string{"", "a", "b"}, names)
+	b, ok := v.Tenant("b")
+	require.True(t, ok)
+	assert.Equal(t, Desired{Name: "b", Revision: "c1", Objects: good.wanted, Whole: true}, b)
+	a, _ := v.Tenant("a")
+	assert.False(t, a.Whole, "the guard's alone")
+	_, ok = v.Tenant("c")
+	assert.False(t, ok)
+}
