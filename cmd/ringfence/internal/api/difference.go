@@ -50,11 +50,12 @@ func (d Difference) Exposed() drift.Exposure {
 // that do nothing, those that are ignored, and at last those that were corrected. Of equal ones the order stays.
 func Urgent(differences []Difference) []Difference {
 	out := slices.Clone(differences)
-	slices.SortStableFunc(out, func(a, b Difference) int { return a.rank() - b.rank() })
+	slices.SortStableFunc(out, func(a, b Difference) int { return a.Rank() - b.Rank() })
 	return out
 }
 
-func (d Difference) rank() int {
+// Rank orders differences as [Urgent] does: the smaller, the more urgent.
+func (d Difference) Rank() int {
 	switch {
 	case d.Corrected != nil:
 		return 5

@@ -76,6 +76,7 @@ func Run(ctx context.Context, c Config) error {
 	for _, s := range servers {
 		group.Go(func() error { return s.run(ctx) })
 	}
+	group.Go(func() error { return handler.Run(ctx) })
 	group.Go(func() error { return engine.Run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error {

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
+	"hash/maphash"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +27,8 @@ type Engine interface {
 	Tenants() []sync.Tenant
 	Drift() []drift.Entry
 	Unfenced() []string
+	// View returns what decides who can reach whom; nil before anything was rendered.
+	View() *sync.View
 }
 
 // Source is what is asked about Git. Its methods are safe for concurrent use
@@ -54,16 +58,24 @@ type Config struct {
 type Handler struct {
 	config Config
 	mux    *http.ServeMux
+	pages  pages
+	stream *stream
 }
 
 // New returns a Handler.
 func New(c Config) *Handler {
-	h := &Handler{config: c, mux: http.NewServeMux()}
+	files, seed := readAssets(), maphash.MakeSeed()
+	h := &Handler{config: c, mux: http.NewServeMux(), pages: parsePages(files)}
+	h.stream = newStream(func() uint64 { return h.fingerprint(seed) })
 	h.health(h.mux)
 	if c.Metrics {
 		h.mux.Handle("GET /metrics", h.metrics())
 	}
-	h.mux.HandleFunc("GET /{$}", h.page)
+	h.mux.Handle("GET /assets/", files)
+	h.mux.HandleFunc("GET /{$}", h.overview)
+	h.mux.HandleFunc("GET /drift", h.driftPage)
+	h.mux.HandleFunc("GET /tenants/{name}", h.tenantPage)
+	h.mux.Handle("GET "+eventsPath, h.stream)
 	h.mux.HandleFunc("GET "+api.StatusPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.status()) })
 	h.mux.HandleFunc("GET "+api.TenantsPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.tenants()) })
 	h.mux.HandleFunc("GET "+api.TenantsPath+"/{name}", h.tenant)
@@ -72,6 +84,12 @@ func New(c Config) *Handler {
 		reply(w, http.StatusOK, listed(h.config.Engine.Unfenced()))
 	})
 	return h
+}
+
+// Run tells whoever listens to events of changes, until ctx is done; then all of them are let go.
+func (h *Handler) Run(ctx context.Context) error {
+	h.stream.run(ctx)
+	return nil
 }
 
 // ServeHTTP implements http.Handler.

@@ -54,7 +54,8 @@ func TestMetricsElsewhere(t *testing.T) {
 func TestMethods(t *testing.T) {
 	h := handler(t, busy(), polled())
 	for _, path := range []string{
-		"/", "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/tenants", "/api/v1/tenants/caas-acme", "/api/v1/drift", "/api/v1/unfenced",
+		"/", "/drift", "/tenants/caas-acme", "/metrics", "/healthz", "/readyz",
+		"/api/v1/status", "/api/v1/tenants", "/api/v1/tenants/caas-acme", "/api/v1/drift", "/api/v1/unfenced",
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
 			w := ask(t, h, method, path)

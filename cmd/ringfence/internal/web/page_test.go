@@ -1,9 +1,13 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,22 +20,123 @@ import (
 
 const htmlType = "text/html; charset=utf-8"
 
-func TestPageShowsWhatIsKnown(t *testing.T) {
-	page := get(t, handler(t, busy(), polled()), "/", http.StatusOK, htmlType)
+// drifted is the busy engine with a difference that stands and opens.
+func drifted() *engine {
+	e := busy()
+	e.drift[1].Corrected = time.Time{}
+	d := sync.Desired{Name: "caas-acme", Revision: commit, Objects: []*drift.Wanted{e.drift[1].Want}}
+	e.view = &sync.View{Desired: []sync.Desired{d}}
+	return e
+}
+
+func TestOverviewShowsWhatIsKnown(t *testing.T) {
+	page := get(t, handler(t, drifted(), polled()), "/", http.StatusOK, htmlType)
 	for _, want := range []string{
-		"Ready", "v1.2.3", "https://git.example.com/policies.git", commit[:12], "history was rewound",
-		"21 objects would go", "blind: tiers.projectcalico.org: forbidden", "overlays/x/kustomization.yaml:1: no namespace",
-		"<strong>1</strong> failed", "spec.ingress", "rogue", "base/guard/deny-all.yaml:4", "2026-03-01 09:00:00Z", "held: report", "Who can now reach whom", "opens any pod of any namespace → caas-acme/postgres everything",
-		"overlays/broken/kustomization.yaml:3: unknown field", "did you mean resources?", "and another", "caas-nobody",
+		"1 fence is open", "1 of 2 tenants is as Git says.", "v1.2.3", "https://git.example.com/policies.git", commit[:12], "history was rewound",
+		"21 objects would go", "tiers.projectcalico.org: forbidden", "overlays/x/kustomization.yaml:1", "no namespace",
+		"spec.ingress", "rogue", "base/guard/deny-all.yaml:4", "2026-03-01 09:00:00Z", "left standing: report",
+		"<b>opens</b> any pod of any namespace → caas-acme/postgres everything",
+		"overlays/broken/kustomization.yaml:3", "unknown field", "did you mean resources?", "and another", "caas-nobody",
 	} {
 		assert.Contains(t, page, want)
 	}
-	assert.NotContains(t, page, "None: the cluster is what Git says.")
+	assert.NotContains(t, page, "the cluster is what Git says.")
+}
 
-	empty := get(t, handler(t, &engine{status: sync.Status{Waiting: "waiting for the API server"}}, &source{}), "/", http.StatusOK, htmlType)
-	assert.Contains(t, empty, "Not ready")
-	assert.Contains(t, empty, "waiting for the API server")
-	assert.NotContains(t, empty, "Unfenced")
+// What is not known is told as such, and never looks well.
+func TestNothingIsGreenWhenBlind(t *testing.T) {
+	synced := map[sync.State]int{sync.Synced: 1}
+	tenants := []sync.Tenant{{Name: "a", State: sync.Synced}}
+	for name, tt := range map[string]struct {
+		status sync.Status
+		want   string
+	}{
+		"all is well":   {sync.Status{Ready: true, Leader: true, Tenants: synced}, "headline good"},
+		"blind":         {sync.Status{Ready: true, Leader: true, Tenants: synced, Blind: []string{"tiers: forbidden"}}, "headline unknown"},
+		"not ready":     {sync.Status{Leader: true, Tenants: synced, Waiting: "waiting for the API server"}, "headline unknown"},
+		"nobody there":  {sync.Status{Ready: true, Leader: true}, "headline info"},
+		"cannot see it": {sync.Status{Ready: true, Leader: true, Tenants: map[sync.State]int{sync.Unknown: 1}}, "headline unknown"},
+		"failed":        {sync.Status{Ready: true, Leader: true, Tenants: map[sync.State]int{sync.Failed: 1}}, "headline warn"},
+	} {
+		e := &engine{status: tt.status, tenants: tenants}
+		if len(tt.status.Tenants) == 0 {
+			e.tenants = nil
+		}
+		page := get(t, handler(t, e, &source{}), "/", http.StatusOK, htmlType)
+		assert.Contains(t, page, tt.want, name)
+		assert.Equal(t, tt.want == "headline good", strings.Contains(page, "All fences stand"), name)
+		assert.Equal(t, len(tt.status.Blind) == 0 && tt.status.Ready, strings.Contains(page, "the cluster is what Git says."), name)
+		assert.Contains(t, page, tt.status.Waiting)
+	}
+	standby := get(t, handler(t, &engine{status: sync.Status{Ready: true}}, &source{}), "/", http.StatusOK, htmlType)
+	assert.Contains(t, standby, "This replica stands by.")
+}
+
+// says checks that a long page says something, or does not, and leaves the page out of the message.
+func says(t *testing.T, page, what string, want bool, path string) {
+	t.Helper()
+	assert.Equal(t, want, strings.Contains(page, what), "%s: %q", path, what)
+}
+
+func TestSearch(t *testing.T) {
+	e := &engine{status: sync.Status{Ready: true, Leader: true, Tenants: map[sync.State]int{sync.Synced: 250, sync.Failed: 1}}}
+	for i := range 250 {
+		e.tenants = append(e.tenants, sync.Tenant{Name: fmt.Sprintf("t-%03d", i), Overlay: fmt.Sprintf("overlays/%03d", i), State: sync.Synced})
+	}
+	e.tenants = append(e.tenants, sync.Tenant{Name: "zebra", State: sync.Failed})
+	h := handler(t, e, polled())
+	for path, want := range map[string]struct {
+		found string
+		names []string
+		not   []string
+	}{
+		"/":                        {"251 tenants", []string{">zebra<", ">t-000<", ">t-098<", "1 to 100 of 251", `href="/?page=2"`}, []string{">t-099<", "Previous"}},
+		"/?page=3":                 {"251 tenants", []string{">t-249<", "201 to 251 of 251", `href="/?page=2"`}, []string{">zebra<", "Next"}},
+		"/?page=99":                {"251 tenants", []string{">t-249<"}, []string{">zebra<"}},
+		"/?page=nonsense":          {"251 tenants", []string{">zebra<"}, nil},
+		"/?state=failed":           {"1 tenant matches", []string{">zebra<"}, []string{">t-000<"}},
+		"/?q=T-01+OVERLAYS":        {"10 tenants match", []string{">t-010<", ">t-019<"}, []string{">t-020<"}},
+		"/?q=t-1&page=2":           {"100 tenants match", []string{">t-100<"}, []string{"Next", "Previous"}},
+		"/?q=%3Cscript%3E":         {"0 tenants match", []string{`value="&lt;script&gt;"`}, []string{"<script>"}},
+		"/?q=nobody&state=pending": {"0 tenants match", nil, nil},
+	} {
+		page := get(t, h, path, http.StatusOK, htmlType)
+		says(t, page, want.found, true, path)
+		for _, name := range want.names {
+			says(t, page, name, true, path)
+		}
+		for _, name := range want.not {
+			says(t, page, name, false, path)
+		}
+	}
+}
+
+func TestTenantShowsWhatIsKnown(t *testing.T) {
+	h := handler(t, drifted(), polled())
+	page := get(t, h, "/tenants/caas-acme", http.StatusOK, htmlType)
+	for _, want := range []string{
+		"overlays/acme", "because", "deny-all", "base/guard/deny-all.yaml:4", "name: deny-all", "rogue", "spec.ingress",
+		"updated NetworkPolicy.networking.k8s.io caas-acme/deny-all", "forbidden", "2 tries", "250ms", `<span class="pill bad">modified</span>`,
+	} {
+		assert.Contains(t, page, want)
+	}
+	assert.NotContains(t, page, "shadow", "what is another's is not told")
+	overlay := get(t, h, "/tenants/_cluster", http.StatusOK, htmlType)
+	assert.Contains(t, overlay, "overlays/cluster")
+	assert.Contains(t, overlay, "shadow")
+	assert.Contains(t, get(t, h, "/tenants/caas-broken", http.StatusOK, htmlType), "did you mean resources?")
+	assert.Contains(t, get(t, h, "/tenants/%3Cb%3E", http.StatusNotFound, htmlType), "There is no tenant &lt;b&gt;.")
+}
+
+func TestDriftPage(t *testing.T) {
+	h := handler(t, drifted(), polled())
+	assert.Contains(t, get(t, h, "/drift", http.StatusOK, htmlType), "2 differences, of which 2 stand")
+	page := get(t, h, "/drift?q=ROGUE", http.StatusOK, htmlType)
+	assert.Contains(t, page, "1 difference, of which 1 stands")
+	assert.NotContains(t, page, "shadow")
+	page = get(t, h, "/drift?effect=unknown", http.StatusOK, htmlType)
+	assert.Contains(t, page, "shadow")
+	assert.NotContains(t, page, "rogue")
 }
 
 // Names and messages come from whoever can write to Git or to the cluster.
@@ -58,29 +163,49 @@ func TestPageEscapes(t *testing.T) {
 	s.status.Err = assert.AnError
 	s.status.Revision.Ref = hostile
 
-	page := get(t, handler(t, e, s, func(c *web.Config) { c.Instance, c.Build.Version = hostile, hostile }), "/", http.StatusOK, htmlType)
-	require.Contains(t, page, "&lt;script&gt;alert(1)", "it is there, as text")
-	for _, tag := range []string{"<script", "<img", "</style></", "</title></"} {
-		assert.NotContains(t, page, tag)
+	e.view = &sync.View{Desired: []sync.Desired{{Name: hostile, Revision: hostile, Objects: []*drift.Wanted{entry.Want}}}}
+	e.tenants[0].Rounds = []sync.Round{{Revision: hostile, Why: hostile, Objects: []string{hostile}, Error: hostile}}
+	h := handler(t, e, s, func(c *web.Config) { c.Instance, c.Build.Version = hostile, hostile })
+
+	for _, path := range []string{"/", "/drift", "/tenants/" + url.PathEscape(hostile), "/?q=" + url.QueryEscape(hostile), "/tenants/_cluster", "/tenants/" + url.PathEscape(hostile+"x")} {
+		page := ask(t, h, http.MethodGet, path).Body.String()
+		require.Contains(t, page, "&lt;script&gt;alert(1)", "%s: it is there, as text", path)
+		for _, tag := range []string{"<script>", "<img", "</style>", "</title></"} {
+			assert.NotContains(t, page, tag, path)
+		}
+		assert.NotContains(t, page, `"alert(3)`, path)
+		assert.Equal(t, 1, strings.Count(page, "<script"), path)
+		assert.Equal(t, 1, strings.Count(page, "</title>"), path)
+		assert.True(t, strings.HasSuffix(strings.TrimSpace(page), "</html>"), "%s: nothing cuts the page off", path)
 	}
-	assert.NotContains(t, page, `"alert(3)`)
-	assert.Equal(t, 1, strings.Count(page, "</style>"))
-	assert.Equal(t, 1, strings.Count(page, "</title>"))
-	assert.True(t, strings.HasSuffix(strings.TrimSpace(page), "</html>"), "nothing cuts the page off")
 }
 
-// Even what got past the escaping could load and run nothing.
+// Even what got past the escaping could load and run nothing; what a page loads is there, and of the program.
 func TestPagePolicy(t *testing.T) {
-	w := ask(t, handler(t, busy(), polled()), http.MethodGet, "/")
-	directives := map[string]string{}
-	for directive := range strings.SplitSeq(w.Header().Get("Content-Security-Policy"), ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), " ")
-		directives[name] = value
+	h := handler(t, drifted(), polled())
+	loads := regexp.MustCompile(`(?:<link[^>]* href|<script[^>]* src)="([^"]*)"`)
+	for _, path := range []string{"/", "/drift", "/tenants/caas-acme", "/tenants/nobody"} {
+		w := ask(t, h, http.MethodGet, path)
+		directives := map[string]string{}
+		for directive := range strings.SplitSeq(w.Header().Get("Content-Security-Policy"), ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(directive), " ")
+			directives[name] = value
+		}
+		assert.Equal(t, map[string]string{
+			"default-src": "'none'", "style-src": "'self'", "script-src": "'self'", "img-src": "'self'", "connect-src": "'self'",
+			"base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
+		}, directives)
+		for _, inline := range []string{"<style", " style=", "<img", "<iframe", "url(", " onload=", " onclick=", "javascript:"} {
+			assert.NotContains(t, w.Body.String(), inline, path)
+		}
+		found := loads.FindAllStringSubmatch(w.Body.String(), -1)
+		require.Len(t, found, 3, path)
+		for _, m := range found {
+			file := ask(t, h, http.MethodGet, m[1])
+			assert.Equal(t, http.StatusOK, file.Code, m[1])
+			assert.Contains(t, file.Header().Get("Cache-Control"), "immutable", m[1])
+			assert.NotContains(t, file.Body.String(), "//cdn", m[1])
+		}
 	}
-	assert.Equal(t, map[string]string{
-		"default-src": "'none'", "style-src": "'unsafe-inline'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'",
-	}, directives)
-	for _, loads := range []string{"<script", "<link", "<img", "<iframe", "src=", "url("} {
-		assert.NotContains(t, w.Body.String(), loads)
-	}
+	assert.Equal(t, http.StatusNotFound, ask(t, h, http.MethodGet, "/assets/page.css").Code)
 }

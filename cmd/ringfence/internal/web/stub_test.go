@@ -31,12 +31,14 @@ type engine struct {
 	tenants  []sync.Tenant
 	drift    []drift.Entry
 	unfenced []string
+	view     *sync.View
 }
 
 func (e *engine) Status() sync.Status    { return e.status }
 func (e *engine) Tenants() []sync.Tenant { return e.tenants }
 func (e *engine) Drift() []drift.Entry   { return e.drift }
 func (e *engine) Unfenced() []string     { return e.unfenced }
+func (e *engine) View() *sync.View       { return e.view }
 
 type source struct{ status sources.Status }
 
