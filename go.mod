@@ -18,6 +18,7 @@ require (
 	golang.org/x/sync v0.24.0 // errgroup, singleflight
 	golang.org/x/sys v0.49.0 // what the standard library lacks of system calls
 	golang.org/x/term v0.47.0 // whether stderr is a terminal, and how wide
+	golang.org/x/time v0.15.0 // limits on the rate of requests
 	k8s.io/api v0.37.2 // types of Kubernetes objects
 	k8s.io/apiextensions-apiserver v0.37.2 // what the API server itself checks custom resources with: schemas and CEL rules
 	k8s.io/apimachinery v0.37.2 // unstructured objects and API errors
@@ -94,7 +95,6 @@ require (
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
-	golang.org/x/time v0.15.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect

@@ -42,7 +42,7 @@ func setupCluster(env *testscript.Env) error {
 	if err := setupScript(env); err != nil {
 		return err
 	}
-	for _, name := range []string{"LISTEN", "GITLISTEN"} {
+	for _, name := range []string{"LISTEN", "GITLISTEN", "METRICSLISTEN", "HOOKLISTEN"} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
@@ -182,12 +182,15 @@ func startGit(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // writeConfig writes the daemon's configuration: config FILE [LINE...], with
-// source, address and data folder of the script and the lines added.
+// source, address and data folder of the script, as far as the lines do not say otherwise, and the lines added.
 func writeConfig(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: config file [line...]")
 	}
-	text := fmt.Sprintf("apiVersion: ringfence.dev/v1\nkind: Config\ndataDir: %s\nhttp: {listen: %q}\n", ts.MkAbs("data"), ts.Getenv("LISTEN"))
+	text := fmt.Sprintf("apiVersion: ringfence.dev/v1\nkind: Config\ndataDir: %s\n", ts.MkAbs("data"))
+	if !strings.Contains(strings.Join(args[1:], "\n"), "http:") {
+		text += fmt.Sprintf("http: {listen: %q}\n", ts.Getenv("LISTEN"))
+	}
 	if rest := strings.Join(args[1:], "\n"); strings.Contains(rest, "source:") {
 		text += rest + "\n"
 	} else {

@@ -52,7 +52,7 @@ be told: the daemon cannot be reached, is not ready, or is blind. With --watch: 
 		if cmd.Flags().Changed("tenant") && r.tenant == "" {
 			return usage(cmd, "--tenant is empty")
 		}
-		if r.daemon, err = daemonAt(cmd, *server); err != nil {
+		if r.daemon, err = daemonAt(cmd, server); err != nil {
 			return err
 		}
 		if *watch {

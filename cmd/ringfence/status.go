@@ -60,7 +60,7 @@ Namespaces that should be fenced and are no tenant's are named and change nothin
 		case r.timeout < 0:
 			return usage(cmd, "--timeout %v is negative", r.timeout)
 		}
-		if r.daemon, err = daemonAt(cmd, *server); err != nil {
+		if r.daemon, err = daemonAt(cmd, server); err != nil {
 			return err
 		}
 		return r.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())

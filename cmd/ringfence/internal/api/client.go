@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -15,6 +16,7 @@ import (
 type Client struct {
 	server string // without a slash at the end
 	name   string // the same without a password
+	token  string // the file of a bearer token; "": none
 	http   http.Client
 }
 
@@ -53,6 +55,23 @@ func NewClient(server string) (*Client, error) {
 		return nil
 	}}
 	return c, nil
+}
+
+// TokenFile makes the client show the bearer token in a file, which is read at each request, so that a rotated one is seen. It
+// is to be called before anything is asked.
+func (c *Client) TokenFile(name string) { c.token = name }
+
+// authorize shows the token, if there is one.
+func (c *Client) authorize(r *http.Request) error {
+	if c.token == "" {
+		return nil
+	}
+	data, err := os.ReadFile(c.token)
+	if err != nil {
+		return fmt.Errorf("reading the token: %w", err)
+	}
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(data)))
+	return nil
 }
 
 // String returns the daemon's URL, without a password.
@@ -104,6 +123,9 @@ func get[T any](ctx context.Context, c *Client, path string, decode func([]byte)
 	if err != nil {
 		return fail(err)
 	}
+	if err := c.authorize(request); err != nil {
+		return fail(err)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		if inner := (*url.Error)(nil); errors.As(err, &inner) {
@@ -118,8 +140,10 @@ func get[T any](ctx context.Context, c *Client, path string, decode func([]byte)
 		return fail(err)
 	case response.StatusCode == http.StatusNotFound && strings.HasPrefix(path, TenantsPath+"/"):
 		return fail(ErrNoTenant)
+	case response.StatusCode == http.StatusUnauthorized:
+		return fail(fmt.Errorf("the answer is %s%s (hint: --token-file with a token of the cluster)", response.Status, said(body)))
 	case response.StatusCode != http.StatusOK:
-		return fail(fmt.Errorf("the answer is %s", response.Status))
+		return fail(fmt.Errorf("the answer is %s%s", response.Status, said(body)))
 	case len(body) > answerSize:
 		return fail(fmt.Errorf("the answer is larger than %d bytes", answerSize))
 	}
@@ -127,4 +151,15 @@ func get[T any](ctx context.Context, c *Client, path string, decode func([]byte)
 		return fail(fmt.Errorf("%w: %w", errStranger, err))
 	}
 	return out, nil
+}
+
+// said returns what an answer that refuses says why, with a colon before it; "" if it says nothing.
+func said(body []byte) string {
+	answer, err := decode[struct {
+		Message string `json:"message"`
+	}](body)
+	if err != nil || answer.Message == "" {
+		return ""
+	}
+	return ": " + answer.Message
 }

@@ -2,13 +2,9 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -59,22 +55,27 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	poller, err := sources.NewPoller(sources.PollerConfig{Repository: source, Schedule: c.Daemon.Source.Poll, Log: c.Log})
+	pushed := make(chan struct{}, 1)
+	poller, err := sources.NewPoller(sources.PollerConfig{Repository: source, Schedule: c.Daemon.Source.Poll, Trigger: pushed, Log: c.Log})
 	if err != nil {
 		return err
 	}
 	registerSummary(registry, c, engine)
+	guard, err := newGuard(c)
+	if err != nil {
+		return err
+	}
 	handler := web.New(web.Config{
 		Instance: c.Daemon.Instance, Build: c.Build, Engine: engine, Source: sourceView{source, poller}, Gatherer: ofLeader(registry, engine.Leads),
-		Metrics: c.Daemon.HTTP.MetricsListen == "",
+		Metrics: c.Daemon.HTTP.MetricsListen == "", Guard: guard,
 	})
-	servers, err := listen(c.Daemon.HTTP, handler)
+	servers, err := listen(ctx, c.Daemon.HTTP, handler, newHook(c.Daemon.HTTP, pushed), c.Log)
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range servers {
-		group.Go(func() error { return s.run(ctx) })
+		group.Go(func() error { return s.Run(ctx) })
 	}
 	group.Go(func() error { return handler.Run(ctx) })
 	group.Go(func() error { return engine.Run(ctx) })
@@ -97,9 +98,9 @@ func Run(ctx context.Context, c Config) error {
 			}
 		}
 	})
-	c.Log.Info("ringfence runs", "instance", c.Daemon.Instance, "source", source.URL(), "listen", servers[0].address(), "version", c.Build.Version)
+	c.Log.Info("ringfence runs", "instance", c.Daemon.Instance, "source", source.URL(), "listen", servers[0].Address(), "version", c.Build.Version)
 	if c.Started != nil {
-		c.Started(servers[0].address(), engine)
+		c.Started(servers[0].Address(), engine)
 	}
 	return group.Wait()
 }
@@ -191,59 +192,6 @@ func mode(d *config.Daemon) sync.Mode {
 		return sync.Report
 	}
 	return sync.Correct
-}
-
-// server is an HTTP server that listens already.
-type server struct {
-	http     *http.Server
-	listener net.Listener
-}
-
-// listen takes the addresses, the page's first.
-func listen(c config.HTTP, h *web.Handler) ([]*server, error) {
-	var out []*server
-	add := func(key, address string, handler http.Handler) error {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			for _, s := range out {
-				_ = s.listener.Close()
-			}
-			return fmt.Errorf("listening on http.%s: %w (hint: another address, or end the process that has it)", key, err)
-		}
-		out = append(out, &server{listener: l, http: &http.Server{
-			Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		}})
-		return nil
-	}
-	if err := add("listen", c.Listen, h); err != nil {
-		return nil, err
-	}
-	if c.MetricsListen != "" {
-		if err := add("metricsListen", c.MetricsListen, h.Metrics()); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func (s *server) address() string { return s.listener.Addr().String() }
-
-func (s *server) run(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		if s.http.Shutdown(grace) != nil {
-			_ = s.http.Close()
-		}
-	}()
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving HTTP: %w", err)
-	}
-	<-done
-	return nil
 }
 
 // sourceView is what the web server sees of the source.

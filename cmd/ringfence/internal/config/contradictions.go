@@ -167,8 +167,11 @@ func (d *Daemon) authContradictions() {
 	}
 }
 
-// listenContradictions reports addresses that two servers would share.
+// listenContradictions reports addresses that two servers would share, and one that would have nothing to serve.
 func (d *Daemon) listenContradictions() {
+	if d.HTTP.HookListen != "" && d.HTTP.HookSecretFile == "" {
+		d.doc.Add("http.hookListen", strict.Invalidf("give http.hookSecretFile too", "nothing would be served there: hooks need a secret"))
+	}
 	keys := []string{"http.listen", "http.metricsListen", "http.hookListen"}
 	for i, key := range keys {
 		for _, other := range keys[:i] {

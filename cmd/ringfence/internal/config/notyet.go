@@ -16,9 +16,6 @@ var later = []struct{ key, feature string }{
 	{"lint.disable", "lint"},
 	{"lint.severity", "lint"},
 	{"source.verify.mode", "signature verification"},
-	{"http.hookListen", "push hooks"},
-	{"http.hookSecretFile", "push hooks"},
-	{"http.auth", "authentication of API requests"},
 }
 
 // notYet reports the keys of later whose value in got, a pointer to a struct,

@@ -227,6 +227,9 @@ c.yaml:3:74: source.tls: certFile and keyFile are needed together`,
 		"listen twice":     {"listen: :1\nhttp: {listen: \":2\"}\n", "c.yaml:3:9: listen: is short for http.listen, which is given in line 4 (remove one of them)"},
 		"listen empty":     {"listen: ''\n", "c.yaml:3:9: listen: must not be empty"},
 		"listen same":      {"http: {listen: \":1\", metricsListen: \":1\"}\n", "c.yaml:3:37: http.metricsListen: is the same address as http.listen, :1 (leave it out to serve both there)"},
+		"hooks, no secret": {"http: {hookListen: \":9\"}\n", "c.yaml:3:20: http.hookListen: nothing would be served there: hooks need a secret (give http.hookSecretFile too)"},
+		"hooks same":       {"http: {listen: \":9\", hookListen: \":9\", hookSecretFile: s}\n", "c.yaml:3:34: http.hookListen: is the same address as http.listen, :9 (leave it out to serve both there)"},
+		"auth":             {"http: {auth: token}\n", "c.yaml:3:14: http.auth: unknown value \"token\" (allowed: none, kubernetes)"},
 		"log":              {"log: {level: warning, format: JSON}\n", "c.yaml:3:14: log.level: unknown value \"warning\" (allowed: debug, info, warn, error; did you mean warn?)\nc.yaml:3:31: log.format: unknown value \"JSON\" (allowed: text, json; did you mean json?)"},
 		"misplaced":        {"branch: main\n", "c.yaml:3:1: branch: unknown key (allowed: apiVersion, kind, instance, dataDir, source, sync, drift, leaderElection, http, log, layout, network, gate, lint, limits, listen; did you mean source.ref.branch?)"},
 		"pins are checked": {"layout: {namespaces: [A]}\ndrift: {extra: no}\n", "c.yaml:3:23: layout.namespaces[0]: \"A\" matches no name (names hold lower-case letters, digits, - and .)\nc.yaml:4:16: drift.extra: unknown value \"no\" (allowed: report, delete)"},
@@ -258,14 +261,10 @@ c.yaml:7:13: sync.freeze[2].start: lasts 1h0m0s and begins again before it ends,
 		"not yet": {
 			`source: {url: "https://h/r", verify: {mode: head}}
 leaderElection: {enabled: true}
-http: {hookListen: ":9", hookSecretFile: s, auth: kubernetes}
 layout: {allowedKinds: [{kind: Role, scope: Namespaced}]}
 `,
 			`c.yaml:3:45: source.verify.mode: this version of Ringfence does not have signature verification yet: only none is accepted (leave the key out)
-c.yaml:5:20: http.hookListen: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
-c.yaml:5:42: http.hookSecretFile: this version of Ringfence does not have push hooks yet: only "" is accepted (leave the key out)
-c.yaml:5:51: http.auth: this version of Ringfence does not have authentication of API requests yet: only none is accepted (leave the key out)
-c.yaml:6:24: layout.allowedKinds: this version of Ringfence does not have kinds beside the guarded ones yet: only an empty list is accepted (leave the key out)`,
+c.yaml:5:24: layout.allowedKinds: this version of Ringfence does not have kinds beside the guarded ones yet: only an empty list is accepted (leave the key out)`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,8 +11,7 @@
 // It never changes anything, never waits for Git or the API server, and never
 // loads anything from elsewhere: the browser is told so, too.
 //
-// Limitations: it asks nobody who they are; listen on loopback, or put something
-// before it that does.
+// Limitations: it asks nobody who they are unless it is given a Guard.
 //
 // Rejected: a web framework and a bundle of scripts: the views are templates, and
 // the one script takes over regions of the page that the server has written.

@@ -52,6 +52,8 @@ type Config struct {
 	Gatherer prometheus.Gatherer
 	// Metrics is false where /metrics has an address of its own.
 	Metrics bool
+	// Guard, if set, stands before everything but health, and lets through who may read.
+	Guard func(http.Handler) http.Handler
 }
 
 // Handler serves the page, the API, and metrics.
@@ -60,6 +62,7 @@ type Handler struct {
 	mux    *http.ServeMux
 	pages  pages
 	stream *stream
+	front  http.Handler // what of mux anybody may ask, and the rest behind the guard
 }
 
 // New returns a Handler.
@@ -83,6 +86,7 @@ func New(c Config) *Handler {
 	h.mux.HandleFunc("GET "+api.UnfencedPath, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, listed(h.config.Engine.Unfenced()))
 	})
+	h.front = h.guarded()
 	return h
 }
 
@@ -96,7 +100,7 @@ func (h *Handler) Run(ctx context.Context) error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	h.mux.ServeHTTP(w, r)
+	h.front.ServeHTTP(w, r)
 }
 
 // Metrics returns a handler of /metrics, /healthz and /readyz alone.
