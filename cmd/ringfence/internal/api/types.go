@@ -29,7 +29,15 @@ type Status struct {
 	Tenants   map[sync.State]int `json:"tenants"`
 	Refused   []Error            `json:"refused"`
 	Blind     []string           `json:"blind"`
-	Enforcer  *struct{}          `json:"enforcer"` // not looked for yet
+	Enforcer  Enforcer           `json:"enforcer"`
+}
+
+// Enforcer is what enforces policies.
+type Enforcer struct {
+	Engine  string `json:"engine"`  // none: nothing that is known; unknown: it cannot be seen
+	Version string `json:"version"` // of its image; "" where that does not say
+	Ready   int    `json:"ready"`   // on so many nodes
+	Missing int    `json:"missing"` // on so many nodes it should be ready and is not
 }
 
 // Held is a revision, or what is left to be done of one, that is held back.

@@ -66,7 +66,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	handler := web.New(web.Config{
-		Instance: c.Daemon.Instance, Build: c.Build, Engine: engine, Source: sourceView{source, poller}, Gatherer: ofLeader(registry, engine.Leads),
+		Instance: c.Daemon.Instance, Build: c.Build, Engine: engine, Source: sourceView{source, poller}, Enforcer: watcher.State, Gatherer: ofLeader(registry, engine.Leads),
 		Metrics: c.Daemon.HTTP.MetricsListen == "", Guard: guard,
 	})
 	servers, err := listen(ctx, c.Daemon.HTTP, handler, newHook(c.Daemon.HTTP, pushed), c.Log)

@@ -15,6 +15,7 @@ func (h *Handler) status() api.Status {
 		Instance: h.config.Instance, Leader: s.Leader, Ready: s.Ready, Revision: s.Revision,
 		Waiting: s.Waiting, PruneHeld: s.PruneHeld, Held: heldOf(s.Held),
 		Source: h.source(), Tenants: s.Tenants, Refused: api.ErrorsOf(s.Refused), Blind: listed(s.Blind),
+		Enforcer: api.Enforcer(h.config.Enforcer()),
 	}
 }
 

@@ -30,7 +30,7 @@ func TestAnswers(t *testing.T) {
 			"tenants": {"synced": 1, "failed": 1, "unknown": 0},
 			"refused": [{"file": "overlays/x/kustomization.yaml", "line": 1, "column": 2, "message": "no namespace", "hint": "set one"}],
 			"blind": ["tiers.projectcalico.org: forbidden"],
-			"enforcer": null
+			"enforcer": {"engine": "calico", "version": "v3.31.0", "ready": 2, "missing": 1}
 		}`,
 		"/api/v1/tenants": `[` + acmeJSON + `, ` + brokenJSON + `]`,
 		"/api/v1/drift": `[{
@@ -88,7 +88,7 @@ func TestAnswersAtTheStart(t *testing.T) {
 		"/api/v1/status": `{
 			"instance": "default", "leader": false, "ready": false, "revision": "", "waiting": "", "pruneHeld": "", "held": [],
 			"source": {"url": "https://git.example.com/policies.git", "ref": "", "revision": "", "checked": null, "refused": null, "error": ""},
-			"tenants": {}, "refused": [], "blind": [], "enforcer": null
+			"tenants": {}, "refused": [], "blind": [], "enforcer": {"engine": "calico", "version": "v3.31.0", "ready": 2, "missing": 1}
 		}`,
 		"/api/v1/tenants":  `[]`,
 		"/api/v1/drift":    `[]`,

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/enforcer"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/sources"
 	"github.com/ringfence/ringfence/sync"
@@ -48,6 +49,8 @@ type Config struct {
 	Engine Engine
 	// Source is asked about Git at each request. Required.
 	Source Source
+	// Enforcer is asked what enforces policies at each request; it must not block. Required.
+	Enforcer func() enforcer.State
 	// Gatherer is what /metrics serves. Required.
 	Gatherer prometheus.Gatherer
 	// Metrics is false where /metrics has an address of its own.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/enforcer"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/web"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
@@ -54,6 +55,9 @@ func handler(t *testing.T, e *engine, s *source, change ...func(*web.Config)) *w
 	c := web.Config{
 		Instance: "default", Build: web.Build{Version: "v1.2.3", Revision: commit},
 		Engine: e, Source: s, Gatherer: registry, Metrics: true,
+		Enforcer: func() enforcer.State {
+			return enforcer.State{Engine: "calico", Version: "v3.31.0", Ready: 2, Missing: 1}
+		},
 	}
 	for _, f := range change {
 		f(&c)
