@@ -9,7 +9,6 @@ import (
 	"github.com/robfig/cron/v3"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 
 	"github.com/ringfence/ringfence/drift"
@@ -91,7 +90,7 @@ type Config struct {
 	// Metadata watches which kinds are defined. Required.
 	Metadata metadata.Interface
 	// Kube reads and writes the state, and writes Events. Required.
-	Kube kubernetes.Interface
+	Kube Kube
 	// Renderer turns snapshots into objects. Required.
 	Renderer Renderer
 	// Source gives the revisions that are needed again after a restart. Required.

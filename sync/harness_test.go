@@ -300,7 +300,7 @@ func (d *daemon) at(s *sources.Snapshot, state State, tenants ...string) {
 // policies returns the names of the NetworkPolicies of a namespace, in order.
 func (d *daemon) policies(namespace string) []string {
 	d.Helper()
-	list, err := d.config.Kube.NetworkingV1().NetworkPolicies(namespace).List(context.Background(), listAll)
+	list, err := d.config.Kube.(kubernetes.Interface).NetworkingV1().NetworkPolicies(namespace).List(context.Background(), listAll)
 	require.NoError(d, err)
 	names := []string{}
 	for _, p := range list.Items {

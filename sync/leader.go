@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
@@ -21,7 +20,7 @@ import (
 // Lease says how the processes of one instance choose the one that writes.
 type Lease struct {
 	// Kube reads and writes the Lease. Its requests must not pass Fence. Required.
-	Kube kubernetes.Interface
+	Kube Kube
 	// Fence is what the requests of all clients of Config pass. Required.
 	Fence *Fence
 	// Poll asks Git for the newest revision now. Required.

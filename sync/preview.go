@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
@@ -107,7 +106,7 @@ type PreviewConfig struct {
 	// sees. Required, unless From is given.
 	Cluster *drift.Cluster
 	// Kube reads the state of the instance; nil means that there is none: what left Git is then not known, and extra.
-	Kube kubernetes.Interface
+	Kube Kube
 	// From is the revision that an imagined cluster stands at, in the place of Cluster and Kube; nil if there are those.
 	From *sources.Snapshot
 	// To is the revision that is shown. Required.

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 )
 
 // StateName is the ConfigMap that holds the state, one key per instance.
@@ -79,7 +78,7 @@ func (s *state) commits() []string {
 
 // stateStore reads and writes the state. One goroutine uses it.
 type stateStore struct {
-	kube      kubernetes.Interface
+	kube      Kube
 	namespace string
 	instance  string
 	manager   string

@@ -9,9 +9,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/app"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/sync"
 )
@@ -41,9 +41,9 @@ func (r *diffRequest) live(ctx context.Context, p *sync.PreviewConfig) (side dif
 	if c.Metadata, err = metadata.NewForConfig(config); err != nil {
 		return side, nil, fmt.Errorf("reaching the API server: %w", err)
 	}
-	kube, err := kubernetes.NewForConfig(config)
+	kube, err := app.NewKube(config)
 	if err != nil {
-		return side, nil, fmt.Errorf("reaching the API server: %w", err)
+		return side, nil, err
 	}
 	if _, err := served.ServerVersion(); err != nil {
 		return side, nil, fmt.Errorf("reaching the API server: %w", err)

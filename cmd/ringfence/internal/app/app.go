@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
@@ -138,9 +137,9 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("reaching the API server: %w", err)
 	}
-	kube, err := kubernetes.NewForConfig(rc)
+	kube, err := NewKube(rc)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reaching the API server: %w", err)
+		return nil, nil, err
 	}
 	r := &renderer{daemon: c.Daemon, metrics: kustomize.NewMetrics(reg), log: c.Log}
 	engine, err := sync.NewReplica(sync.Config{
@@ -157,7 +156,7 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 		return nil, nil, err
 	}
 	r.owner = engine.Owner
-	watcher := enforcer.New(enforcer.Config{Kube: kube, Log: c.Log})
+	watcher := enforcer.New(enforcer.Config{Kube: kube.AppsV1(), Log: c.Log})
 	reg.MustRegister(watcher)
 	return engine, watcher, nil
 }
@@ -177,9 +176,9 @@ func newLease(c Config, rc *rest.Config, source *sources.Repository) (*sync.Leas
 	if !c.Daemon.LeaderElection.Enabled || mode(c.Daemon) == sync.Observe {
 		return nil, nil
 	}
-	kube, err := kubernetes.NewForConfig(rc)
+	kube, err := NewKube(rc)
 	if err != nil {
-		return nil, fmt.Errorf("reaching the API server: %w", err)
+		return nil, err
 	}
 	return &sync.Lease{Kube: kube, Fence: sync.NewFence(), Poll: source.Poll}, nil
 }

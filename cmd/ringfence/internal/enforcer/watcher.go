@@ -12,14 +12,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 	"k8s.io/client-go/tools/cache"
 )
 
 // Config is what a Watcher needs.
 type Config struct {
 	// Kube reaches the API server. Required.
-	Kube kubernetes.Interface
+	Kube appsv1client.AppsV1Interface
 	// Log is told what enforces policies whenever that changes. Required.
 	Log *slog.Logger
 }
@@ -64,7 +64,7 @@ const (
 
 // Run watches until ctx is done. It returns nil.
 func (w *Watcher) Run(ctx context.Context) error {
-	sets := w.config.Kube.AppsV1().DaemonSets(metav1.NamespaceAll)
+	sets := w.config.Kube.DaemonSets(metav1.NamespaceAll)
 	reflector := cache.NewReflectorWithOptions(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return sets.List(ctx, o) },
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {

@@ -28,7 +28,7 @@ func TestWatcher(t *testing.T) {
 	kube, err := kubernetes.NewForConfig(plane.REST())
 	require.NoError(t, err)
 
-	w := New(Config{Kube: kube, Log: slog.New(slog.DiscardHandler)})
+	w := New(Config{Kube: kube.AppsV1(), Log: slog.New(slog.DiscardHandler)})
 	assert.Equal(t, State{Engine: Unknown}, w.State())
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
