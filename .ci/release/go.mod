@@ -3,9 +3,12 @@ module github.com/ringfence/ringfence/ci/release
 go 1.26.0
 
 require (
+	github.com/CycloneDX/cyclonedx-go v0.12.0 // bills of materials
 	github.com/google/go-containerregistry v0.22.1 // images and OCI layouts
+	github.com/google/licensecheck v0.3.1 // pkg.go.dev's classifier of licences
 	github.com/moby/patternmatcher v0.6.1 // .dockerignore as Docker reads it, in tests
 	github.com/stretchr/testify v1.12.1 // assertions
+	go.yaml.in/yaml/v3 v3.0.5 // the workflow, in tests
 	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d // Mozilla's certificates
 )
 
@@ -14,6 +17,18 @@ require (
 	github.com/klauspost/compress v1.19.2 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/opencontainers/image-spec v1.1.1 // indirect
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sync v0.22.0 // indirect
 )
+
+require (
+	github.com/docker/cli v29.7.2+incompatible // indirect
+	github.com/docker/docker-credential-helpers v0.9.3 // indirect
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/sirupsen/logrus v1.9.4 // indirect
+	github.com/spf13/cobra v1.10.2 // indirect
+	github.com/spf13/pflag v1.0.10 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+	gotest.tools/v3 v3.5.2 // indirect
+)
+
+tool github.com/google/go-containerregistry/cmd/crane

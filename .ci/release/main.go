@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -17,12 +18,16 @@ import (
 	"strings"
 
 	"github.com/ringfence/ringfence/ci/release/image"
+	"github.com/ringfence/ringfence/ci/release/licenses"
 )
 
 const help = `usage: go run -C .ci/release . COMMAND [FLAGS]
 
   image -o DIR      an OCI layout of the image; prints its digest
   files -o DIR      the files of the image, for the Dockerfile
+  licenses -o FILE  the list of the licences of what is compiled in
+  notices -o FILE   the texts of these licences
+  sbom -o FILE      the bill of materials, as CycloneDX
 
 Time is that of SOURCE_DATE_EPOCH (seconds since 1970), otherwise 1970.`
 
@@ -39,6 +44,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
 		"image": makeImage, "files": makeFiles,
+		"licenses": writing(licenses.WriteTable), "notices": writing(licenses.WriteNotices), "sbom": makeSBOM,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		return fmt.Errorf("%s", help)
@@ -57,7 +63,7 @@ func buildFlags(flags *flag.FlagSet) (build *image.Build, archs, out *string) {
 	return build, archs, out
 }
 
-// prepare reads flags and the environment.
+// prepare reads the flags that all commands have, and the environment.
 func prepare(name string, args []string, stderr io.Writer) (build image.Build, archs []string, out string, err error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -98,4 +104,34 @@ func makeFiles(ctx context.Context, args []string, _, stderr io.Writer) error {
 	}
 	build.Arch = archs[0]
 	return image.Files(ctx, build, out)
+}
+
+// writing returns a command that writes what is known of licences into a file.
+func writing(write func(io.Writer, []licenses.Module) error) func(context.Context, []string, io.Writer, io.Writer) error {
+	return func(ctx context.Context, args []string, _, stderr io.Writer) error {
+		return list(ctx, args, stderr, func(w io.Writer, modules []licenses.Module, _ image.Build) error { return write(w, modules) })
+	}
+}
+
+func makeSBOM(ctx context.Context, args []string, _, stderr io.Writer) error {
+	return list(ctx, args, stderr, func(w io.Writer, modules []licenses.Module, b image.Build) error {
+		return licenses.WriteSBOM(w, modules, b.Version)
+	})
+}
+
+// list writes what is made of the modules into a file.
+func list(ctx context.Context, args []string, stderr io.Writer, write func(io.Writer, []licenses.Module, image.Build) error) error {
+	build, _, out, err := prepare("lists", args, stderr)
+	if err != nil {
+		return err
+	}
+	modules, err := licenses.List(ctx, build.Source)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := write(&text, modules, build); err != nil {
+		return err
+	}
+	return os.WriteFile(out, text.Bytes(), 0o644) //nolint:gosec // for everybody to read
 }
