@@ -8,7 +8,8 @@ import (
 	"net/http"
 	"strings"
 
-	"k8s.io/client-go/kubernetes"
+	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/access"
@@ -92,12 +93,16 @@ func newGuard(c Config) (func(http.Handler) http.Handler, error) {
 	}
 	rc := rest.CopyConfig(c.REST)
 	rc.QPS, rc.UserAgent = -1, "ringfence/"+c.Build.Version // the gate has a bound of its own
-	kube, err := kubernetes.NewForConfig(rc)
+	authentication, err := authenticationv1.NewForConfig(rc)
+	if err != nil {
+		return nil, fmt.Errorf("reaching the API server: %w", err)
+	}
+	authorization, err := authorizationv1.NewForConfig(rc)
 	if err != nil {
 		return nil, fmt.Errorf("reaching the API server: %w", err)
 	}
 	gate := access.New(access.Config{
-		Tokens: kube.AuthenticationV1().TokenReviews(), Rights: kube.AuthorizationV1().SubjectAccessReviews(), Log: c.Log,
+		Tokens: authentication.TokenReviews(), Rights: authorization.SubjectAccessReviews(), Log: c.Log,
 	})
 	return gate.Guard, nil
 }
