@@ -117,7 +117,7 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 }
 
 // startCluster starts a control plane: cluster [-calico[=aggregated]] [DIR]. It sets
-// KUBECONFIG, and kubectl is on the PATH.
+// KUBECONFIG (see useAccounts), and kubectl is on the PATH.
 func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	config := controlplane.Config{Log: io.Discard}
 	for _, arg := range args {
@@ -137,7 +137,7 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = plane.Stop() })
 	*planeOf(ts) = plane
-	ts.Setenv("KUBECONFIG", plane.Kubeconfig())
+	useAccounts(ts, plane)
 	ts.Setenv("PATH", filepath.Dir(plane.Kubectl())+string(os.PathListSeparator)+ts.Getenv("PATH"))
 }
 

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write what the scripts in testdata comp
 
 // TestMain makes this very binary the ringfence that scripts run.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ringfence": main})
+	testscript.Main(m, map[string]func(){"ringfence": program})
 }
 
 // TestScripts runs every script in testdata/script, each a specification of what
