@@ -156,9 +156,15 @@ func (c *Cluster) watchOccasions(ctx context.Context, resource schema.GroupVersi
 		options.FieldSelector = "metadata.name=" + name
 	}
 	pause := 5 * time.Second
+	forbidden := false
 	for ctx.Err() == nil {
 		w, err := c.config.Metadata.Resource(resource).Watch(ctx, options)
+		if apierrors.IsForbidden(err) && !forbidden {
+			forbidden = true
+			c.config.Log.Warn("what is served may not be watched, and a change is seen later", "err", WithGrant(err))
+		}
 		if err == nil {
+			forbidden = false
 			pause = 5 * time.Second
 			c.defined.Add(1)
 			for range w.ResultChan() {

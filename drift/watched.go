@@ -240,7 +240,7 @@ func (w *watched) lost(err error) {
 	if apierrors.IsNotFound(err) { // the kind may be served no longer
 		w.cluster.rediscover()
 	}
-	w.note(err.Error())
+	w.note(WithGrant(err).Error())
 }
 
 func (w *watched) note(reason string) {

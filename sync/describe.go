@@ -49,13 +49,15 @@ func hint(id drift.ID, err error) string {
 	case drift.RefusalInvalid:
 		return notAccepted
 	case drift.RefusalHidden:
-		return "Ringfence needs get on the tier, and get, list, watch, create, update, patch and delete on tier." + id.Kind.Resource + " in it"
+		return "Ringfence needs get on the tier, and get, list, watch, update, patch and delete on tier." + id.Kind.Resource + " in it, as base/ringfence/rbac.yaml grants them"
 	case drift.RefusalAway:
 		return "the API server that serves " + id.Kind.Group + " does not answer; it is tried again"
 	}
 	switch {
+	case drift.GrantHint(err) != "":
+		return drift.GrantHint(err)
 	case apierrors.IsForbidden(err):
-		return "the API server forbids it: an admission rule, or a missing grant; Ringfence needs get, list, watch, create, update, patch and delete on " + id.Kind.Resource
+		return "a rule of this cluster forbids it, a quota or an admission rule; it is tried again"
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return notAccepted
 	case apierrors.IsNotFound(err) && id.Namespace != "":

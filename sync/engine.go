@@ -217,7 +217,7 @@ func (e *Engine) audit(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			e.config.Log.Warn("the audit could not be done", "err", err)
+			e.config.Log.Warn("the audit could not be done", "err", drift.WithGrant(err))
 		case n > 0:
 			e.config.Log.Warn("the audit found objects that a watch had wrong", "count", n)
 		}

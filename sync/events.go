@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,7 +59,7 @@ func newEvents(c Config, cluster *drift.Cluster) *events {
 	if c.Mode == Observe {
 		return e
 	}
-	sink := ownSink{&typedcorev1.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")}}
+	sink := ownSink{EventSink: &typedcorev1.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")}, log: c.Log, told: &atomic.Bool{}}
 	recorder := func(sink record.EventSink) record.EventRecorder {
 		b := record.NewBroadcaster(record.WithContext(ctx))
 		b.StartRecordingToSink(sink)
@@ -74,11 +75,23 @@ func (e *events) mute() { e.urgent, e.calm = nil, nil }
 
 // ownSink counts an Event up only as it was last seen, and gives up what is not
 // to be written any more.
-type ownSink struct{ record.EventSink }
+type ownSink struct {
+	record.EventSink
+	log  logger
+	told *atomic.Bool // that Events may not be written
+}
+
+// refused tells, once, that Events may not be written. The recorder gives such ones up, and tells nobody.
+func (s ownSink) refused(err error) {
+	if drift.GrantHint(err) != "" && s.told.CompareAndSwap(false, true) {
+		s.log.Warn("events may not be written", "err", drift.WithGrant(err))
+	}
+}
 
 // Create implements record.EventSink.
 func (s ownSink) Create(event *corev1.Event) (*corev1.Event, error) {
 	answer, err := s.EventSink.Create(event)
+	s.refused(err)
 	return answer, final(err)
 }
 
@@ -99,6 +112,7 @@ func (s ownSink) Patch(event *corev1.Event, patch []byte) (*corev1.Event, error)
 		return nil, err
 	}
 	answer, err := s.EventSink.Patch(event, patch)
+	s.refused(err)
 	return answer, final(err)
 }
 

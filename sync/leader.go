@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
+	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/sources"
 )
 
@@ -71,6 +72,18 @@ type election struct {
 	won     chan struct{} // closed once it leads
 	ceased  chan struct{} // closed once nothing is written any more
 	ended   chan struct{} // closed once the lease is given back, or cannot be
+
+	log  logger // nil: nobody is told
+	told bool   // owned by the elector: that the lease may not be used
+}
+
+// refused tells, once, that the lease may not be used. The elector tries again for ever, and tells nobody.
+func (e *election) refused(err error) {
+	if e.log == nil || e.told || drift.GrantHint(err) == "" {
+		return
+	}
+	e.told = true
+	e.log.Warn("the lease may not be used: this replica never leads", "err", drift.WithGrant(err))
 }
 
 // newElection makes a candidacy for the lease of a name; told is called with the
@@ -112,6 +125,7 @@ func (l *grantingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRec
 	if err == nil {
 		l.holder = record.HolderIdentity
 	}
+	l.election.refused(err)
 	return record, raw, err
 }
 
@@ -158,6 +172,7 @@ func (l *grantingLock) Update(ctx context.Context, record resourcelock.LeaderEle
 // granted extends the grant by a lease that was taken or renewed. A tenth of it
 // is left for clocks that differ in speed, and for requests that are under way.
 func (l *grantingLock) granted(start time.Time, err error) {
+	l.election.refused(err)
 	if err == nil {
 		l.election.grant.extend(start.Add(l.election.lease.Duration * 9 / 10))
 	}

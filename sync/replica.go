@@ -160,6 +160,7 @@ func (r *Replica) candidate(ctx context.Context, before *election) (*election, e
 	if err != nil {
 		return nil, err
 	}
+	election.log = r.config.Log
 	electing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		defer close(election.ended)

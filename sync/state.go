@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ringfence/ringfence/drift"
 )
 
 // StateName is the ConfigMap that holds the state, one key per instance.
@@ -100,7 +102,7 @@ func (s *stateStore) load(ctx context.Context) (state, error) {
 		return state{}, nil
 	}
 	if err != nil {
-		return state{}, fmt.Errorf("reading ConfigMap %s/%s: %w", s.namespace, StateName, err)
+		return state{}, fmt.Errorf("reading ConfigMap %s/%s: %w", s.namespace, StateName, drift.WithGrant(err))
 	}
 	var st state
 	s.expect(cm.Data[s.key()])
@@ -153,7 +155,7 @@ func (s *stateStore) save(ctx context.Context, st state) error {
 			break
 		}
 	}
-	return fmt.Errorf("saving ConfigMap %s/%s: %w", s.namespace, StateName, err)
+	return fmt.Errorf("saving ConfigMap %s/%s: %w", s.namespace, StateName, drift.WithGrant(err))
 }
 
 // fitted returns a state, and its text, that leaves out as much of Since, and then

@@ -188,7 +188,7 @@ func writeConfig(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: config file [line...]")
 	}
 	text := fmt.Sprintf("apiVersion: ringfence.dev/v1\nkind: Config\ndataDir: %s\n", ts.MkAbs("data"))
-	if !strings.Contains(strings.Join(args[1:], "\n"), "http:") {
+	if !strings.Contains("\n"+strings.Join(args[1:], "\n"), "\nhttp:") { // a URL has it, too
 		text += fmt.Sprintf("http: {listen: %q}\n", ts.Getenv("LISTEN"))
 	}
 	if rest := strings.Join(args[1:], "\n"); strings.Contains(rest, "source:") {

@@ -121,7 +121,7 @@ func exampleOverlay(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(root, "base"), os.DirFS(filepath.Join(repositoryRoot, "base"))))
-	files := regexp.MustCompile("(?ms)^```\n# (deploy/ringfence/[a-z.]+)\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1)
+	files := regexp.MustCompile("(?s)```\n# (deploy/ringfence/[a-z.]+)\n(.*?\n)```\n").FindAllStringSubmatch(readme(t), -1)
 	require.Len(t, files, 2)
 	for _, m := range files {
 		path := filepath.Join(root, filepath.FromSlash(m[1]))

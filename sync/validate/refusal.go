@@ -36,7 +36,10 @@ func faultsOf(w *drift.Wanted, err error) []Fault {
 	}
 	f := Fault{Want: w, Message: "the API server refuses " + w.ID.String() + ": " + plain(err), Hint: "it does not accept the object as it is written there"}
 	if apierrors.IsForbidden(err) {
-		f.Hint = "Ringfence needs get, list, watch, create, update, patch and delete on " + w.ID.Kind.Resource + "; or a quota or an admission rule forbids it"
+		f.Hint = "a rule of this cluster forbids it, a quota or an admission rule; it is asked again from time to time"
+		if hint := drift.GrantHint(err); hint != "" {
+			f.Hint = hint
+		}
 	}
 	return []Fault{f}
 }

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/ringfence/ringfence/drift"
 )
 
 // Config is what a Watcher needs.
@@ -35,7 +37,7 @@ type Watcher struct {
 
 // New returns a Watcher that knows nothing until it runs.
 func New(c Config) *Watcher {
-	return &Watcher{config: c, said: State{Engine: Unknown}}
+	return &Watcher{config: c}
 }
 
 // State returns what enforces policies now.
@@ -100,7 +102,7 @@ func (w *Watcher) change(err error, do func()) {
 	case state.Engine == None:
 		w.config.Log.Warn("nothing that is known enforces policies in this cluster: no fence has an effect")
 	case state.Engine == Unknown:
-		w.config.Log.Warn("what enforces policies cannot be seen", "err", err)
+		w.config.Log.Warn("what enforces policies cannot be seen", "err", drift.WithGrant(err))
 	default:
 		w.config.Log.Info("policies are enforced", "engine", state.Engine, "version", state.Version)
 	}
