@@ -41,6 +41,8 @@ type Desired struct {
 	Objects []*drift.Wanted
 	// Whole: the objects are all of the overlay, and not the guard's alone, as where it never rendered.
 	Whole bool
+	// Settled: the last look found nothing live that differs from Objects, or made it equal.
+	Settled bool
 }
 
 // View returns what decides who can reach whom; nil before anything was rendered.
@@ -54,10 +56,19 @@ func (e *Engine) View() *View {
 		Namespaces: e.cluster.NamespaceLabels(), Live: e.cluster.In,
 		BuiltIn: func(o *drift.Observed) bool { return drift.BuiltIn(o, e.cluster.Flavour()) != "" },
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.targets)) {
-		t := w.targets[name]
-		v.Desired = append(v.Desired, Desired{Name: name, Revision: t.revision, Objects: t.wanted, Whole: t.good})
+	differs := map[string]bool{}
+	for _, entry := range e.ledger.Entries() {
+		differs[entry.Tenant] = differs[entry.Tenant] || entry.Corrected.IsZero()
 	}
+	e.mu.Lock()
+	for _, name := range slices.Sorted(maps.Keys(w.targets)) {
+		t, r := w.targets[name], e.reports[name]
+		v.Desired = append(v.Desired, Desired{
+			Name: name, Revision: t.revision, Objects: t.wanted, Whole: t.good,
+			Settled: !differs[name] && r.reached && r.err == nil && t.sameObjects(r.target),
+		})
+	}
+	e.mu.Unlock()
 	if blind := e.cluster.Blind(); len(blind) > 0 {
 		v.Blind = blindness(blind)
 	} else if !e.cluster.Synced() {

@@ -12,7 +12,7 @@ import (
 
 // What is shown is what the cluster is held to, the last good state where the newest is refused, and what is seen.
 func TestView(t *testing.T) {
-	e := &Engine{cluster: drift.Imagined(nil)}
+	e := &Engine{cluster: drift.Imagined(nil), ledger: drift.NewLedger(drift.NewMetrics(nil)), reports: map[string]report{}}
 	assert.Nil(t, e.View(), "nothing was rendered yet")
 
 	good := &target{name: "b", overlay: "overlays/b", revision: "c1", wanted: append(some(t, "deny-all"), some(t, "allow")...), good: true}
@@ -22,6 +22,9 @@ func TestView(t *testing.T) {
 		"b": good.withProblems([]kustomize.Problem{{Message: "broken"}}, nil), "": overlay, "a": guard,
 	}}
 	e.world.Store(w)
+	e.reports["b"] = report{target: good, reached: true}
+	e.reports["a"] = report{target: guard, reached: true}
+	e.ledger.Record("a", []drift.Difference{{ID: guard.wanted[0].ID, Type: drift.Missing, Want: guard.wanted[0]}}, func(drift.Difference) (drift.Hold, string) { return drift.Report, "" })
 	v := e.View()
 	require.NotNil(t, v)
 	assert.Equal(t, v.Edition, e.View().Edition)
@@ -36,9 +39,11 @@ func TestView(t *testing.T) {
 	assert.Equal(t, []string{"", "a", "b"}, names)
 	b, ok := v.Tenant("b")
 	require.True(t, ok)
-	assert.Equal(t, Desired{Name: "b", Revision: "c1", Objects: good.wanted, Whole: true}, b)
+	assert.Equal(t, Desired{Name: "b", Revision: "c1", Objects: good.wanted, Whole: true, Settled: true}, b)
 	a, _ := v.Tenant("a")
 	assert.False(t, a.Whole, "the guard's alone")
+	assert.False(t, a.Settled, "it drifts")
+	assert.False(t, v.Desired[0].Settled, "nobody has looked at it yet")
 	_, ok = v.Tenant("c")
 	assert.False(t, ok)
 }

@@ -63,11 +63,11 @@ func objectsOf(wanted []*drift.Wanted) []reach.Object {
 }
 
 func object(w *drift.Wanted) reach.Object {
-	return reach.Object{Content: asServed(w.Object.Object), Origin: reach.Origin{File: w.Origin.File, Line: w.Origin.Line}}
+	return reach.Object{Content: AsServed(w.Object.Object), Origin: reach.Origin{File: w.Origin.File, Line: w.Origin.Line}}
 }
 
 func live(content map[string]any) reach.Object {
-	return reach.Object{Content: asServed(content), Origin: reach.Origin{Live: true}}
+	return reach.Object{Content: AsServed(content), Origin: reach.Origin{Live: true}}
 }
 
 // namespaceObject makes a Namespace of which only name and labels are known.

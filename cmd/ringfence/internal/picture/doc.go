@@ -4,7 +4,7 @@
 // cluster are escaped; and that equal input gives equal output. SVG is self-contained, follows the reader's light or dark
 // preference, and carries the same facts as text (title and desc) for those who cannot see it.
 //
-// It never reads anything and never draws what is only possible otherwise than as such (dashed, marked "unknown").
+// It never reads anything and never draws what is only possible otherwise than as such (dotted, marked "unknown").
 //
 // Limitations: text is measured by the number of its characters. More than some hundred nodes in one namespace make a
 // tall picture; nothing is left out of it.

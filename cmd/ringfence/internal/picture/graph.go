@@ -14,6 +14,8 @@ type Picture struct {
 	Title string
 	// Connections are allowed, Unknown may be.
 	Connections, Unknown []reach.Connection
+	// Opened are allowed and should not be, Closed should be allowed and are not.
+	Opened, Closed []reach.Connection
 	// Inner says which namespaces the picture is about: each gets a band of its own. Nil means every namespace.
 	Inner func(namespace string) bool
 }
@@ -40,14 +42,31 @@ type node struct {
 	left, right []*slot // from top to bottom
 }
 
+// part is the connections of one kind.
+type part struct {
+	list  []reach.Connection
+	mark  string // before the ports
+	class string // in SVG
+	arrow string // in Mermaid
+}
+
+func (p *Picture) parts() []part {
+	return []part{
+		{p.Connections, "", "", "-->"},
+		{p.Opened, "opened: ", "opened", "==>"},
+		{p.Closed, "closed: ", "closed", "-.->"},
+		{p.Unknown, "unknown: ", "maybe", "-.->"},
+	}
+}
+
 // edge is one connection.
 type edge struct {
 	from, to   *node
 	lines      []string // of the label
 	full       string   // the label in one line
-	unknown    bool
-	path       []*node // from, dummies, to; from left to right
-	start, end *slot   // on from and on to
+	class      string   // what kind it is of
+	path       []*node  // from, dummies, to; from left to right
+	start, end *slot    // on from and on to
 }
 
 // band is the part of a picture that is about one namespace.
@@ -61,16 +80,13 @@ type band struct {
 // bands sorts the connections into bands: by the inner namespace that is called, else by the one that calls.
 func (p *Picture) bands() []*band {
 	makers := map[string]*bandMaker{}
-	for _, part := range []struct {
-		list []reach.Connection
-		mark string
-	}{{p.Connections, ""}, {p.Unknown, "unknown: "}} {
+	for _, part := range p.parts() {
 		for _, c := range part.list {
 			name := p.home(c)
 			if makers[name] == nil {
 				makers[name] = &bandMaker{&band{namespace: name}, map[stand]*node{}}
 			}
-			makers[name].add(c, part.mark)
+			makers[name].add(c, part)
 		}
 	}
 	out := make([]*band, 0, len(makers))
@@ -101,10 +117,10 @@ type bandMaker struct {
 	known map[stand]*node
 }
 
-func (m *bandMaker) add(c reach.Connection, mark string) {
-	label := mark + ports(c)
+func (m *bandMaker) add(c reach.Connection, of part) {
+	label := of.mark + ports(c)
 	m.band.edges = append(m.band.edges, &edge{
-		from: m.node(c.From, callers), to: m.node(c.To, called), full: label, lines: wrapped(label), unknown: mark != "",
+		from: m.node(c.From, callers), to: m.node(c.To, called), full: label, lines: wrapped(label), class: of.class,
 	})
 }
 

@@ -11,13 +11,13 @@ import (
 )
 
 // Mermaid writes the picture as a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html), as GitHub and GitLab
-// show it: namespaces are subgraphs, workloads nodes, ports on the edges. What is unknown is dotted.
+// show it: namespaces are subgraphs, workloads nodes, ports on the edges. What is unknown or closed is dotted, what is opened thick.
 func (p *Picture) Mermaid(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
 	ids := map[reach.Place]string{}
 	spaces := map[string][]reach.Place{}
-	for _, c := range slices.Concat(p.Connections, p.Unknown) {
+	for _, c := range p.all() {
 		for _, place := range []reach.Place{c.From, c.To} {
 			if _, known := ids[place]; known {
 				continue
@@ -54,11 +54,7 @@ func (p *Picture) Mermaid(w io.Writer) error {
 			b.WriteString("  end\n")
 		}
 	}
-	for _, part := range []struct {
-		list  []reach.Connection
-		arrow string
-		mark  string
-	}{{p.Connections, "-->", ""}, {p.Unknown, "-.->", "unknown: "}} {
+	for _, part := range p.parts() {
 		for _, c := range part.list {
 			fmt.Fprintf(&b, "  %s %s|\"%s\"| %s\n", ids[c.From], part.arrow, quoted(part.mark+ports(c)), ids[c.To])
 		}

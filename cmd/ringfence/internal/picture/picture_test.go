@@ -44,11 +44,8 @@ func random(t testing.TB, seed uint64) *Picture {
 		}
 		seen[ends] = true
 		c := connection(t, ends[0], ends[1], []string{"*", "80/TCP", "1-9/UDP", "ICMP"}[r.IntN(4)])
-		if r.IntN(5) == 0 {
-			p.Unknown = append(p.Unknown, c)
-		} else {
-			p.Connections = append(p.Connections, c)
-		}
+		list := []*[]reach.Connection{&p.Unknown, &p.Opened, &p.Closed, &p.Connections}[min(r.IntN(8), 3)]
+		*list = append(*list, c)
 	}
 	return p
 }
@@ -61,7 +58,8 @@ func TestSVGOfAnything(t *testing.T) {
 		require.NoError(t, p.SVG(&first))
 		require.NoError(t, p.SVG(&second))
 		require.Equal(t, first.String(), second.String(), "the same input gives the same picture")
-		require.Equal(t, len(p.Connections)+len(p.Unknown), strings.Count(first.String(), "url(#a)"), "seed %d", seed)
+		require.Equal(t, len(p.all()), strings.Count(first.String(), "url(#tip"), "seed %d", seed)
+		require.Equal(t, len(p.Opened), strings.Count(first.String(), "url(#tip-opened)"), "seed %d", seed)
 		wellFormed(t, first.Bytes())
 		for _, b := range p.bands() {
 			b.arrange()

@@ -7,27 +7,38 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/ringfence/ringfence/drift/reach"
 )
 
 const (
 	margin     = 24.0
 	labelChars = 22
 	labelLines = 4
+	scalable   = 1600.0 // as wide as this a picture can still be read where it is made somewhat smaller
 )
 
-// style is the whole of the picture's looks, light and dark.
-const style = `
+// Style is the whole of the picture's looks, light and dark, as CSS: that of a picture that is [Picture.Inline] must be in its page.
+const Style = `
 text{font:12px system-ui,sans-serif;fill:#1c2430}
 .h{font-weight:600;font-size:14px}.w{fill:#5b6675;font-size:11px}.b{font-weight:600}
 .bg{fill:#ffffff}.ns{fill:#f3f7fc;stroke:#9db8d6}.box{fill:#ffffff;stroke:#3b6ea5}.out{fill:#f6f6f6;stroke:#8a94a3}.any{fill:#fff3e0;stroke:#b26a00}
-.edge{fill:none;stroke:#5b6675;stroke-width:1.4}.maybe{stroke-dasharray:5 4}.tip{fill:#5b6675}
+.edge{fill:none;stroke:#5b6675;stroke-width:1.4}.edge.maybe{stroke-dasharray:2 4}.tip{fill:#5b6675}
+.edge.opened{stroke:#c0271c;stroke-width:2.4}.tip.opened{fill:#c0271c}.l.opened{fill:#a81f15;font-weight:700}.edge.closed{stroke-dasharray:7 5}.l.closed{text-decoration:line-through}
 .tag{fill:#ffffff}.in{fill:#f3f7fc}.l{font-size:11px}
 @media(prefers-color-scheme:dark){text{fill:#e6ebf2}.w{fill:#a4afbd}.bg{fill:#12171f}.ns{fill:#162130;stroke:#3f5d80}.box{fill:#1a2b3f;stroke:#6ea3dd}
-.out{fill:#20262f;stroke:#7b8796}.any{fill:#33260f;stroke:#e0a04a}.edge{stroke:#9aa6b5}.tip{fill:#9aa6b5}.tag{fill:#12171f}.in{fill:#162130}}
+.out{fill:#20262f;stroke:#7b8796}.any{fill:#33260f;stroke:#e0a04a}.edge{stroke:#9aa6b5}.tip{fill:#9aa6b5}.tag{fill:#12171f}.in{fill:#162130}
+.edge.opened{stroke:#ff8a7f}.tip.opened{fill:#ff8a7f}.l.opened{fill:#ffa69d}}
 `
 
 // SVG writes the picture as one SVG document.
-func (p *Picture) SVG(w io.Writer) error {
+func (p *Picture) SVG(w io.Writer) error { return p.write(w, true) }
+
+// Inline writes the picture as an element of an HTML page, which has one such picture at most and [Style]. Its class is
+// "scalable" if a page may make it smaller.
+func (p *Picture) Inline(w io.Writer) error { return p.write(w, false) }
+
+func (p *Picture) write(w io.Writer, alone bool) error {
 	d := &drawing{}
 	width, y := 320.0, margin
 	for _, b := range p.bands() {
@@ -35,15 +46,21 @@ func (p *Picture) SVG(w io.Writer) error {
 		right, bottom := d.band(b, y)
 		width, y = max(width, right+margin), bottom+margin
 	}
-	if len(p.Connections)+len(p.Unknown) == 0 {
+	if len(p.all()) == 0 {
 		d.text(margin, y+lineHeight, "h", "no connection is allowed")
 		y += 2 * margin
 	}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img" aria-labelledby="t d">`, width, y, width, y)
-	fmt.Fprintf(&out, "\n<title id=\"t\">%s</title>\n<desc id=\"d\">%s</desc>\n", escaped(p.Title), escaped(p.words()))
-	fmt.Fprintf(&out, "<style>%s</style>\n", style)
-	out.WriteString(`<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>` + "\n")
+	class := ""
+	if !alone && width <= scalable {
+		class = `class="scalable" `
+	}
+	fmt.Fprintf(&out, `<svg `+class+`xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img" aria-labelledby="picture-title picture-words">`, width, y, width, y)
+	fmt.Fprintf(&out, "\n<title id=\"picture-title\">%s</title>\n<desc id=\"picture-words\">%s</desc>\n", escaped(p.Title), escaped(p.words()))
+	if alone {
+		fmt.Fprintf(&out, "<style>%s</style>\n", Style)
+	}
+	out.WriteString("<defs>" + arrowHead("tip", "tip") + arrowHead("tip-opened", "tip opened") + "</defs>\n")
 	fmt.Fprintf(&out, "<rect class=\"bg\" width=\"%.0f\" height=\"%.0f\"/>\n", width, y)
 	for _, part := range []*bytes.Buffer{&d.frames, &d.edges, &d.labels, &d.boxes} {
 		out.Write(part.Bytes())
@@ -53,11 +70,24 @@ func (p *Picture) SVG(w io.Writer) error {
 	return err
 }
 
+// arrowHead is the head of an arrow.
+func arrowHead(id, class string) string {
+	return `<marker id="` + id + `" viewBox="0 0 8 8" refX="8" refY="4" markerUnits="userSpaceOnUse" markerWidth="11" markerHeight="11" orient="auto-start-reverse">` +
+		`<path class="` + class + `" d="M0 0L8 4L0 8z"/></marker>`
+}
+
+// all are the connections of every kind.
+func (p *Picture) all() []reach.Connection {
+	return slices.Concat(p.Connections, p.Opened, p.Closed, p.Unknown)
+}
+
 // words says the picture in text.
 func (p *Picture) words() string {
 	var lines []string
-	for _, c := range slices.Concat(p.Connections, p.Unknown) {
-		lines = append(lines, c.String())
+	for _, part := range p.parts() {
+		for _, c := range part.list {
+			lines = append(lines, part.mark+c.String())
+		}
 	}
 	return strings.Join(lines, "; ")
 }
@@ -135,9 +165,12 @@ func (d *drawing) node(n *node, home string) {
 
 // edge draws the line from its start to the label, and through it to the arrow's head.
 func (d *drawing) edge(e *edge) {
-	class := "edge"
-	if e.unknown {
-		class += " maybe"
+	class, head := "edge", "tip"
+	if e.class != "" {
+		class += " " + e.class
+	}
+	if e.class == "opened" {
+		head = "tip-opened"
 	}
 	var path strings.Builder
 	first, last := e.path[0], e.path[len(e.path)-1]
@@ -167,7 +200,7 @@ func (d *drawing) edge(e *edge) {
 		curve(&path, x, y, near, e.end.y)
 		fmt.Fprintf(&path, "H%.1f", tipX)
 	}
-	fmt.Fprintf(&d.edges, `<path class="%s" marker-end="url(#a)" d="%s"/>`+"\n", class, path.String())
+	fmt.Fprintf(&d.edges, `<path class="%s" marker-end="url(#%s)" d="%s"/>`+"\n", class, head, path.String())
 }
 
 // label returns where the line meets the node, and where the label's far end is.
@@ -195,7 +228,7 @@ func (d *drawing) label(e *edge, class string) {
 	fmt.Fprintf(&d.labels, `<g><title>%s</title><rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="3"/>`,
 		escaped(e.full), class, middle-e.wide()/2, top, e.wide(), e.tall())
 	for i, line := range e.lines {
-		fmt.Fprintf(&d.labels, `<text class="l" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, middle, top+lineHeight*float64(i+1)-2, escaped(line))
+		fmt.Fprintf(&d.labels, `<text class="%s" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, strings.TrimSpace("l "+e.class), middle, top+lineHeight*float64(i+1)-2, escaped(line))
 	}
 	d.labels.WriteString("</g>\n")
 }

@@ -4,8 +4,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"path"
+
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/picture"
 )
 
 //go:embed assets
@@ -30,6 +33,9 @@ func readAssets() assets {
 		content, err := assetFiles.ReadFile("assets/" + name)
 		if err != nil {
 			panic(err) // it is part of the program
+		}
+		if name == "page.css" {
+			content = fmt.Appendf(content, ".picture{%s}\n", picture.Style)
 		}
 		sum := sha256.Sum256(content)
 		at := path.Join("/assets", hex.EncodeToString(sum[:6]), name)

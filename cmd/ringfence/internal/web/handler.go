@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/enforcer"
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/world"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/sources"
 	"github.com/ringfence/ringfence/sync"
@@ -61,17 +62,18 @@ type Config struct {
 
 // Handler serves the page, the API, and metrics.
 type Handler struct {
-	config Config
-	mux    *http.ServeMux
-	pages  pages
-	stream *stream
-	front  http.Handler // what of mux anybody may ask, and the rest behind the guard
+	config  Config
+	mux     *http.ServeMux
+	pages   pages
+	stream  *stream
+	running *world.Running
+	front   http.Handler // what of mux anybody may ask, and the rest behind the guard
 }
 
 // New returns a Handler.
 func New(c Config) *Handler {
 	files, seed := readAssets(), maphash.MakeSeed()
-	h := &Handler{config: c, mux: http.NewServeMux(), pages: parsePages(files)}
+	h := &Handler{config: c, mux: http.NewServeMux(), pages: parsePages(files), running: world.OfDaemon(c.Engine.View)}
 	h.stream = newStream(func() uint64 { return h.fingerprint(seed) })
 	h.health(h.mux)
 	if c.Metrics {
@@ -81,6 +83,8 @@ func New(c Config) *Handler {
 	h.mux.HandleFunc("GET /{$}", h.overview)
 	h.mux.HandleFunc("GET /drift", h.driftPage)
 	h.mux.HandleFunc("GET /tenants/{name}", h.tenantPage)
+	h.mux.HandleFunc("GET /cluster", h.clusterPage)
+	h.mux.HandleFunc("GET /reach", h.reachPage)
 	h.mux.Handle("GET "+eventsPath, h.stream)
 	h.mux.HandleFunc("GET "+api.StatusPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.status()) })
 	h.mux.HandleFunc("GET "+api.TenantsPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, h.tenants()) })

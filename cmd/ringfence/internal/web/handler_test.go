@@ -54,7 +54,7 @@ func TestMetricsElsewhere(t *testing.T) {
 func TestMethods(t *testing.T) {
 	h := handler(t, busy(), polled())
 	for _, path := range []string{
-		"/", "/drift", "/tenants/caas-acme", "/metrics", "/healthz", "/readyz",
+		"/", "/drift", "/tenants/caas-acme", "/cluster", "/reach", "/metrics", "/healthz", "/readyz",
 		"/api/v1/status", "/api/v1/tenants", "/api/v1/tenants/caas-acme", "/api/v1/drift", "/api/v1/unfenced",
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {

@@ -20,7 +20,7 @@ type pages map[string]*template.Template
 
 func parsePages(a assets) pages {
 	out := pages{}
-	for _, name := range []string{"overview", "drift", "tenant", "missing"} {
+	for _, name := range []string{"overview", "drift", "tenant", "cluster", "reach", "missing"} {
 		out[name] = template.Must(template.New(name).Funcs(functions(a)).ParseFS(templates, "templates/frame.html", "templates/"+name+".html"))
 	}
 	return out

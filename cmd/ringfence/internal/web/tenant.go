@@ -16,6 +16,9 @@ type tenantView struct {
 	Drift    []difference
 	Revision string // of Objects
 	Objects  []object
+	Fence    *fence // nil for the cluster overlay, and where nothing is known
+	// FenceError says why there is none, if that is an error.
+	FenceError string
 }
 
 // object is one object as Git says it.
@@ -42,6 +45,12 @@ func (h *Handler) tenantPage(w http.ResponseWriter, r *http.Request) {
 	if view := h.config.Engine.View(); view != nil {
 		if d, ok := view.Tenant(name); ok {
 			v.Revision, v.Objects = d.Revision, objectsOf(d, v.Drift)
+		}
+	}
+	if name != "" {
+		var err error
+		if v.Fence, err = h.fenceOf(name); err != nil {
+			v.FenceError = err.Error()
 		}
 	}
 	title := v.Tenant.Name

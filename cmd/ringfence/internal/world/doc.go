@@ -9,7 +9,7 @@
 // it may read).
 //
 // Limitations: a workload of a repository is known by what policy tests name and policies' selectors imply, since
-// workloads are not in it. Of a live cluster, policies of other engines' APIs (Cilium's, say) are not looked for. Which
+// workloads are not in it; the same holds for a running daemon, which looks at no pods. Of a live cluster, policies of other engines' APIs (Cilium's, say) are not looked for. Which
 // namespaces are tenants' is known by the layout of a repository; elsewhere every namespace that may be one by its name
 // counts as one.
 //

@@ -1,0 +1,166 @@
+package web_test
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/ringfence/ringfence"
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/exposure"
+	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sync"
+)
+
+// viewOf is a daemon that is held to this, on a cluster with these objects.
+func viewOf(desired []sync.Desired, workloads []kustomize.Workload, live map[kinds.Kind][]*unstructured.Unstructured) *sync.View {
+	cluster := drift.Imagined(live)
+	return &sync.View{
+		Edition: &desired, Desired: desired, Workloads: func() []kustomize.Workload { return workloads },
+		Namespaces: cluster.NamespaceLabels(), Live: cluster.In, BuiltIn: func(*drift.Observed) bool { return false },
+	}
+}
+
+// example is an engine that fences the example repository, on a cluster that is as change leaves it.
+func example(t *testing.T, change func(live map[kinds.Kind][]*unstructured.Unstructured)) *engine {
+	t.Helper()
+	renderer, err := kustomize.New(kustomize.Config{Guard: "base/guard", Cluster: "overlays/cluster"})
+	require.NoError(t, err)
+	rendering, err := renderer.Render(t.Context(), ringfence.Example())
+	require.NoError(t, err)
+	e := &engine{status: sync.Status{Ready: true, Leader: true, Revision: commit, Tenants: map[sync.State]int{}}}
+	var desired []sync.Desired
+	var workloads []kustomize.Workload
+	live := map[kinds.Kind][]*unstructured.Unstructured{}
+	for _, tenant := range append([]*kustomize.Tenant{rendering.Cluster}, rendering.Tenants...) {
+		require.Empty(t, tenant.Problems)
+		d := sync.Desired{Name: tenant.Name, Revision: commit, Whole: true}
+		for _, o := range tenant.Objects {
+			d.Objects = append(d.Objects, drift.NewWanted(o))
+			live[o.Kind] = append(live[o.Kind], o.DeepCopy())
+		}
+		desired, workloads = append(desired, d), append(workloads, tenant.Workloads()...)
+		e.tenants = append(e.tenants, sync.Tenant{Name: tenant.Name, Overlay: tenant.Overlay, State: sync.Synced, Applied: commit, Wanted: commit, Objects: len(d.Objects)})
+		if tenant.Name != "" {
+			e.status.Tenants[sync.Synced]++
+		}
+	}
+	if change != nil {
+		change(live)
+	}
+	repository, err := config.ReadRepository(ringfence.Example())
+	require.NoError(t, err)
+	e.view = viewOf(desired, workloads, live)
+	e.view.Network = exposure.Network{PodCIDRs: repository.Network.PodCIDRs, NodeCIDRs: repository.Network.NodeCIDRs}
+	return e
+}
+
+// allowAll is what a tired engineer applies.
+func allowAll(t *testing.T, namespace string) *unstructured.Unstructured {
+	t.Helper()
+	u := &unstructured.Unstructured{}
+	require.NoError(t, yaml.Unmarshal([]byte(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: allow-all, namespace: `+namespace+`},
+		spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}}`), &u.Object))
+	return u
+}
+
+// The picture of a tenant is drawn from what the cluster has, and says what somebody has opened and closed by hand.
+func TestFence(t *testing.T) {
+	page := get(t, handler(t, example(t, nil), polled()), "/tenants/caas-acme", http.StatusOK, htmlType)
+	says(t, page, `role="img"`, true, "picture")
+	says(t, page, "caas-acme/app=cloudify-manager → caas-acme/app=postgres 5432/TCP", true, "its words")
+	says(t, page, "that Git does not allow", false, "nothing is open")
+	says(t, page, "caas-globex/", false, "of others")
+
+	opened := example(t, func(live map[kinds.Kind][]*unstructured.Unstructured) {
+		policies := slices.DeleteFunc(live[kinds.NetworkPolicy], func(u *unstructured.Unstructured) bool {
+			return u.GetNamespace() == "caas-globex" && u.GetName() == "postgres"
+		})
+		live[kinds.NetworkPolicy] = append(policies, allowAll(t, "caas-acme"))
+	})
+	h := handler(t, opened, polled())
+	page = get(t, h, "/tenants/caas-acme", http.StatusOK, htmlType)
+	says(t, page, "open that Git does not allow", true, "acme")
+	says(t, page, `class="edge opened"`, true, "acme")
+	says(t, page, `<span class="pill bad">opened</span>`, true, "acme")
+	page = get(t, h, "/tenants/caas-globex", http.StatusOK, htmlType)
+	says(t, page, "closed that Git allows", true, "globex")
+	says(t, page, `class="edge closed"`, true, "globex")
+	page = get(t, h, "/tenants/caas-initech", http.StatusOK, htmlType)
+	says(t, page, "closed that Git allows", false, "initech")
+
+	opened.view.Blind = "tiers cannot be seen"
+	page = get(t, handler(t, opened, polled()), "/tenants/caas-acme", http.StatusOK, htmlType)
+	says(t, page, "What is live is unknown: tiers cannot be seen.", true, "blind")
+	says(t, page, `class="edge opened"`, false, "blind")
+}
+
+func TestQuestions(t *testing.T) {
+	h := handler(t, example(t, func(live map[kinds.Kind][]*unstructured.Unstructured) {
+		live[kinds.NetworkPolicy] = append(live[kinds.NetworkPolicy], allowAll(t, "caas-acme"))
+	}), polled())
+	for query, want := range map[string][]string{
+		"":                        {"How to write a peer"},
+		"from=caas-acme/postgres": {"a peer is missing"},
+		"from=caas-globex/cloudify-manager&to=caas-globex/postgres&port=5432/TCP": {
+			`The cluster: <span class="verdict allow">allow</span>`, `Git: <span class="verdict allow">allow</span>`, "base/tenant/postgres.yaml:3", "ingress: allow by NetworkPolicy",
+		},
+		"from=cloudify-manager&to=postgres&port=5433/TCP&tenant=caas-globex": {`The cluster: <span class="verdict deny">deny</span>`},
+		"from=internet&to=caas-acme/postgres": {
+			`The cluster: <span class="verdict allow">allow</span>`, `Git: <span class="verdict deny">deny</span>`, "The cluster is not as Git says.", "allow-all", "(live)",
+		},
+		"from=caas-acme/postgres&to=caas-globex/nobody":    {"there is no workload caas-globex/nobody"},
+		"from=a&to=b&port=99999/TCP":                       {"99999"},
+		"from=%3Cscript%3E/x&to=%3Cscript%3E/%3Cb%3E":      {"there is no workload &lt;script&gt;/&lt;b&gt;"},
+		"from=internet&to=caas-acme/postgres&port=%3Cb%3E": {"&lt;b&gt;"},
+	} {
+		page := get(t, h, "/reach?"+query, http.StatusOK, htmlType)
+		for _, text := range want {
+			says(t, page, text, true, query)
+		}
+		says(t, page, "<script>", false, query)
+	}
+	blind := example(t, nil)
+	blind.view.Blind = "tiers cannot be seen"
+	page := get(t, handler(t, blind, polled()), "/reach?from=internet&to=caas-acme/postgres", http.StatusOK, htmlType)
+	says(t, page, `The cluster: <span class="verdict unknown">unknown</span>`, true, "blind")
+	says(t, page, "tiers cannot be seen", true, "blind")
+	page = get(t, handler(t, &engine{}, polled()), "/reach?from=internet&to=caas-acme/postgres", http.StatusOK, htmlType)
+	assert.Equal(t, 1, strings.Count(page, "Unknown: nothing was rendered yet."))
+}
+
+// The whole cluster: tenants that are alike are one row, what is live and what crosses is told by name.
+func TestCluster(t *testing.T) {
+	h := handler(t, example(t, nil), polled())
+	page := get(t, h, "/cluster", http.StatusOK, htmlType)
+	for _, text := range []string{"3 tenants, whose fences have 3 shapes", ">ingress-nginx</th>", ">internet</th>", ">each other</th>", "5432/TCP"} {
+		says(t, page, text, true, "/cluster")
+	}
+	says(t, page, "Not as Git says", false, "/cluster")
+	link := regexp.MustCompile(`href="(/cluster\?shape=[0-9a-f]+)">caas-globex<`).FindStringSubmatch(page)
+	require.NotNil(t, link)
+	one := get(t, h, link[1], http.StatusOK, htmlType)
+	says(t, one, "Tenants like caas-globex", true, link[1])
+	says(t, one, `role="img"`, true, link[1])
+	says(t, one, "1 tenant<", true, link[1])
+	says(t, get(t, h, "/cluster?q=initech", http.StatusOK, htmlType), "1 shape<", true, "a search")
+	says(t, get(t, h, "/cluster?shape=none", http.StatusOK, htmlType), "The whole cluster", true, "a shape that is no more")
+
+	opened := example(t, func(live map[kinds.Kind][]*unstructured.Unstructured) {
+		live[kinds.NetworkPolicy] = append(live[kinds.NetworkPolicy], allowAll(t, "caas-acme"))
+	})
+	h = handler(t, opened, polled())
+	page = get(t, h, "/cluster", http.StatusOK, htmlType)
+	says(t, page, `<a class="bad" href="/tenants/caas-acme">caas-acme</a>`, true, "/cluster")
+	says(t, page, "1 not as Git says", true, "/cluster")
+	says(t, get(t, handler(t, &engine{}, polled()), "/cluster", http.StatusOK, htmlType), "Unknown: nothing was rendered yet.", true, "/cluster")
+}
