@@ -17,6 +17,7 @@ func commands() []func(environment) *cobra.Command {
 		newRenderCommand,
 		newReachCommand,
 		newDiffCommand,
+		newDoctorCommand,
 		newStatusCommand,
 		newDriftCommand,
 		newConfigCommand,

@@ -53,8 +53,15 @@ type State struct {
 	Ready, Missing int
 }
 
-// assess returns what the DaemonSets of a cluster come to.
-func assess(sets []*appsv1.DaemonSet) State {
+// Found is an engine that was found.
+type Found struct {
+	State
+	// Set is its DaemonSet.
+	Set *appsv1.DaemonSet
+}
+
+// All returns every engine that the DaemonSets of a cluster are of, in the order of Known.
+func All(sets []*appsv1.DaemonSet) (out []Found) {
 	for _, e := range Known() {
 		for _, set := range sets {
 			version, is := e.is(set)
@@ -62,8 +69,17 @@ func assess(sets []*appsv1.DaemonSet) State {
 				continue
 			}
 			wanted, ready := int(set.Status.DesiredNumberScheduled), int(set.Status.NumberReady)
-			return State{Engine: e.Name, Version: version, Ready: ready, Missing: max(0, wanted-ready)}
+			out = append(out, Found{State{Engine: e.Name, Version: version, Ready: ready, Missing: max(0, wanted-ready)}, set})
+			break
 		}
+	}
+	return out
+}
+
+// assess returns what the DaemonSets of a cluster come to.
+func assess(sets []*appsv1.DaemonSet) State {
+	if all := All(sets); len(all) > 0 {
+		return all[0].State
 	}
 	return State{Engine: None}
 }
