@@ -18,6 +18,7 @@ func commands() []func(environment) *cobra.Command {
 		newReachCommand,
 		newDiffCommand,
 		newDoctorCommand,
+		newTenantCommand,
 		newStatusCommand,
 		newDriftCommand,
 		newConfigCommand,
