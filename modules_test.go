@@ -24,6 +24,7 @@ type nestedModule struct {
 var nestedModules = map[string]nestedModule{
 	".ci/release":                      {why: "go-containerregistry and a classifier of licences, for releases", testedBy: "cmd/ringfence/image_test.go: TestReleaseModule"},
 	".ci/tools":                        {why: "linters of CI, pinned"},
+	"cmd/ringfence/internal/browser":   {why: "a browser's protocol, for the page in a real Chromium", testedBy: "cmd/ringfence/browser_test.go: TestPageInChromium"},
 	"cmd/ringfence/internal/telemetry": {why: "Prometheus' parser and Grafana's schema, for dashboards and alerts", testedBy: "cmd/ringfence/telemetry_test.go: TestTelemetryModule"},
 	"drift/reach/oracle":               {why: "Calico and Cyclonus, whose verdicts drift/reach is compared with", testedBy: "drift/reach/oracle_test.go: TestOracle"},
 	"sync/controlplane/calico":         {why: "Calico's own API server, for tests", testedBy: "sync/controlplane/binary_test.go: TestModules"},

@@ -139,6 +139,14 @@ func headlineOf(status api.Status, tenants []sync.Tenant, open, unsure int) head
 	case synced < all || strings.Contains(rest, "cluster overlay") || len(status.Refused) > 0:
 		return headline{"warn", counted(max(1, all-synced), "tenant") + " " + are(max(1, all-synced)) + " not as Git says", rest}
 	}
+	switch e := status.Enforcer; {
+	case e.Engine == "none":
+		return headline{"warn", "All fences are as Git says, and nothing known enforces them", rest}
+	case e.Engine == "unknown":
+		return headline{"unknown", "All fences are as Git says; whether they are enforced cannot be seen", rest}
+	case e.Missing > 0:
+		return headline{"warn", "All fences are as Git says, and not enforced on every node", rest}
+	}
 	return headline{"good", "All fences stand", rest}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/enforcer"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/web"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize"
@@ -62,12 +63,17 @@ func TestNothingIsGreenWhenBlind(t *testing.T) {
 		if len(tt.status.Tenants) == 0 {
 			e.tenants = nil
 		}
-		page := get(t, handler(t, e, &source{}), "/", http.StatusOK, htmlType)
+		page := get(t, handler(t, e, &source{}, enforced("calico", 0)), "/", http.StatusOK, htmlType)
 		assert.Contains(t, page, tt.want, name)
 		assert.Equal(t, tt.want == "headline good", strings.Contains(page, "All fences stand"), name)
 		assert.Equal(t, len(tt.status.Blind) == 0 && tt.status.Ready, strings.Contains(page, "the cluster is what Git says."), name)
 		assert.Contains(t, page, tt.status.Waiting)
 	}
+	well := &engine{status: sync.Status{Ready: true, Leader: true, Tenants: synced}, tenants: tenants}
+	for tone, change := range map[string]func(*web.Config){"warn": enforced("none", 0), "unknown": enforced("unknown", 0)} {
+		says(t, get(t, handler(t, well, &source{}, change), "/", http.StatusOK, htmlType), "headline "+tone, true, "/")
+	}
+	says(t, get(t, handler(t, well, &source{}, enforced("calico", 2)), "/", http.StatusOK, htmlType), "does not enforce policies on 2 of its nodes", true, "/")
 	standby := get(t, handler(t, &engine{status: sync.Status{Ready: true}}, &source{}), "/", http.StatusOK, htmlType)
 	assert.Contains(t, standby, "This replica stands by.")
 }
@@ -76,6 +82,13 @@ func TestNothingIsGreenWhenBlind(t *testing.T) {
 func says(t *testing.T, page, what string, want bool, path string) {
 	t.Helper()
 	assert.Equal(t, want, strings.Contains(page, what), "%s: %q", path, what)
+}
+
+// enforced has an engine enforce policies, but on so many nodes.
+func enforced(engine string, missing int) func(*web.Config) {
+	return func(c *web.Config) {
+		c.Enforcer = func() enforcer.State { return enforcer.State{Engine: engine, Ready: 3, Missing: missing} }
+	}
 }
 
 func TestSearch(t *testing.T) {

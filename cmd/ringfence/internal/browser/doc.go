@@ -1,0 +1,11 @@
+// Package browser has tests alone: the daemon's page in a real Chromium.
+//
+// It is a module of its own, so that the daemon's go.mod never sees a browser's protocol. Its tests look at daemons that
+// are run by the tests of cmd/ringfence, which say in the environment where they are; they are not run by hand, but with
+// RINGFENCE_BROWSER_SHOTS=FOLDER they leave what they saw there, to be looked at.
+//
+// Limitations: Chromium alone, and no screen reader: what axe-core finds is what is known of accessibility.
+//
+// testdata/axe.min.js is axe-core 4.14.1 of Deque Systems, as published on npm, under the Mozilla Public License 2.0; its
+// notice stands at its head. It is test data, and no part of any program.
+package browser
