@@ -47,8 +47,8 @@ func (s *source) URL() string            { return "https://git.example.com/polic
 func (s *source) Status() sources.Status { return s.status }
 
 // handler returns a Handler that shows e and s.
-func handler(t *testing.T, e *engine, s *source, change ...func(*web.Config)) *web.Handler {
-	t.Helper()
+func handler(tb testing.TB, e *engine, s *source, change ...func(*web.Config)) *web.Handler {
+	tb.Helper()
 	registry := prometheus.NewRegistry()
 	polls := prometheus.NewCounter(prometheus.CounterOpts{Name: "polls_total", Help: "Polls."})
 	registry.MustRegister(polls)
