@@ -100,7 +100,7 @@ func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Obse
 		}
 		var unknown error
 		if live, unknown = w.current(ctx, want.ID); unknown != nil {
-			err = errors.Join(err, unknown)
+			err = errors.Join(err, drift.WithGrant(unknown))
 			break
 		}
 		if equal(want, live) {
