@@ -19,7 +19,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/ringfence/ringfence"
 	"github.com/ringfence/ringfence/sources/gitserver"
 	"github.com/ringfence/ringfence/sync/controlplane"
 )
@@ -27,13 +26,34 @@ import (
 // TestCluster runs every script in testdata/cluster: what users see of the
 // daemon on a real API server and a real Git server.
 func TestCluster(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/cluster",
-		Setup:               setupCluster,
+	params := clusterParams(controlplane.CalicoCRD)
+	params.Dir = clusterScripts
+	testscript.Run(t, params)
+}
+
+// clusterScripts is where the scripts of TestCluster are.
+const clusterScripts = "testdata/cluster"
+
+// clusterParams are how scripts run on API servers that serve Calico's kinds in one way.
+func clusterParams(calico controlplane.Calico) testscript.Params {
+	return testscript.Params{
+		Setup: func(env *testscript.Env) error {
+			env.Values[calicoKey{}] = calico
+			return setupCluster(env)
+		},
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "calico":
+				return calico != controlplane.NoCalico, nil
+			case "aggregated":
+				return calico == controlplane.CalicoAggregated, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
 		Cmds:                clusterCommands(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-	})
+	}
 }
 
 // setupCluster gives each script an address for its daemon, and a Git that
@@ -68,6 +88,9 @@ func setupCluster(env *testscript.Env) error {
 
 // planeKey finds a script's control plane among its values.
 type planeKey struct{}
+
+// calicoKey finds how its API server is to serve Calico's kinds.
+type calicoKey struct{}
 
 func planeOf(ts *testscript.TestScript) **controlplane.ControlPlane {
 	return ts.Value(planeKey{}).(**controlplane.ControlPlane)
@@ -116,14 +139,15 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	return commands
 }
 
-// startCluster starts a control plane: cluster [-calico[=aggregated]] [DIR]. It sets
-// KUBECONFIG (see useAccounts), and kubectl is on the PATH.
+// startCluster starts a control plane: cluster [-calico[=aggregated]] [DIR], with -calico one that serves Calico's kinds in
+// the way that the script runs for. It sets KUBECONFIG
+// (see useAccounts), and POLICIES to the policy kinds that are served; kubectl is on the PATH.
 func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	config := controlplane.Config{Log: io.Discard}
 	for _, arg := range args {
 		switch arg {
 		case "-calico":
-			config.Calico = controlplane.CalicoCRD
+			config.Calico = ts.Value(calicoKey{}).(controlplane.Calico)
 		case "-calico=aggregated":
 			config.Calico = controlplane.CalicoAggregated
 		default:
@@ -138,6 +162,10 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { _ = plane.Stop() })
 	*planeOf(ts) = plane
 	useAccounts(ts, plane)
+	ts.Setenv("POLICIES", "networkpolicies.networking.k8s.io")
+	if config.Calico != controlplane.NoCalico {
+		ts.Setenv("POLICIES", "networkpolicies.networking.k8s.io,networkpolicies.projectcalico.org")
+	}
 	ts.Setenv("PATH", filepath.Dir(plane.Kubectl())+string(os.PathListSeparator)+ts.Getenv("PATH"))
 }
 
@@ -151,11 +179,11 @@ func stopCluster(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // startGit serves a repository and clones it: git-server [-empty] [-password P]
-// [-listen ADDRESS] [FOLDER]. It holds the example, or what is in FOLDER. It sets
-// URL; the clone is in $WORK/clone.
+// [-listen ADDRESS] [FOLDER]. It holds the example, or what is in FOLDER; where a script runs without Calico, the
+// example as it is for such a cluster. It sets URL; the clone is in $WORK/clone.
 func startGit(ts *testscript.TestScript, neg bool, args []string) {
 	config := gitserver.Config{Dir: filepath.Join(ts.Getenv("WORK"), "git")}
-	content := ringfence.Example()
+	content := exampleFor(ts.Value(calicoKey{}).(controlplane.Calico))
 	for i := 0; i < len(args); i++ {
 		switch args[i] {
 		case "-empty":
@@ -325,9 +353,9 @@ func equalToRender(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: equal tenant")
 	}
 	want := objects(ts, "ringfence", "render", "clone", "--tenant", args[0], "-o", "json")
-	kinds := "networkpolicies.networking.k8s.io"
-	if strings.Contains(output(ts, "kubectl", "api-resources", "-o", "name"), "networkpolicies.projectcalico.org") {
-		kinds += ",networkpolicies.projectcalico.org,networksets.projectcalico.org"
+	kinds := ts.Getenv("POLICIES")
+	if strings.Contains(kinds, "projectcalico.org") {
+		kinds += ",networksets.projectcalico.org"
 	}
 	got := objects(ts, "kubectl", "get", kinds, "-n", args[0], "-o", "json")
 	for id, object := range objects(ts, "kubectl", "get", "namespace", args[0], "-o", "json") {
@@ -341,6 +369,7 @@ func equalToRender(ts *testscript.TestScript, neg bool, args []string) {
 		if !ok {
 			ts.Fatalf("%s is missing", id)
 		}
+		asRendered(g)
 		if !reflect.DeepEqual(w["spec"], g["spec"]) {
 			ts.Fatalf("%s: spec is not the render's:\n%v\nnot\n%v", id, g["spec"], w["spec"])
 		}
@@ -355,8 +384,9 @@ func equalToRender(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func labels(object map[string]any) any {
-	return object["metadata"].(map[string]any)["labels"]
+func labels(object map[string]any) map[string]any {
+	found, _ := object["metadata"].(map[string]any)["labels"].(map[string]any)
+	return found
 }
 
 // objects runs a command that prints a list, or one object, as JSON.
