@@ -30,8 +30,8 @@ type store struct {
 	deleted map[types.UID]time.Time
 	swept   time.Time // when tombstones were last thrown away
 	listed  bool      // a first whole list arrived
-	// byName are the objects' labels, for kinds of which every object is looked at
-	// again and again; nil after a change.
+	// byName are the labels of the objects of a cluster-scoped kind of which every object is
+	// looked at again and again; nil until then, and after a new list.
 	byName []named
 	// outlaws are the objects that were written around Calico's API server, by the uid
 	// that they have and the one under which they are shown.
@@ -221,7 +221,7 @@ func (s *store) observe(u *unstructured.Unstructured, seen time.Time) *Observed 
 }
 
 func (s *store) set(o *Observed) {
-	s.byName = nil
+	s.rename(o.ID.Name, o)
 	namespace := s.key(o.Unstructured)
 	if s.objects[namespace] == nil {
 		s.objects[namespace] = map[string]*Observed{}
@@ -233,7 +233,7 @@ func (s *store) set(o *Observed) {
 }
 
 func (s *store) unset(namespace, name string) {
-	s.byName = nil
+	s.rename(name, nil)
 	delete(s.objects[namespace], name)
 	if len(s.objects[namespace]) == 0 {
 		delete(s.objects, namespace)
@@ -294,6 +294,25 @@ func (s *store) labelled() []named {
 	slices.SortFunc(out, func(a, b named) int { return strings.Compare(a.name, b.name) })
 	s.byName = out
 	return out
+}
+
+// rename keeps byName right when an object comes, changes or, if it is nil, goes. Who holds the
+// slice goes on reading the old one. To make it anew for each of many namespaces that come one
+// after the other would cost the square of their number.
+func (s *store) rename(name string, o *Observed) {
+	if s.byName == nil {
+		return
+	}
+	i, known := slices.BinarySearchFunc(s.byName, name, func(n named, name string) int { return strings.Compare(n.name, name) })
+	end := i
+	if known {
+		end++
+	}
+	var now []named
+	if o != nil {
+		now = []named{{name, o.GetLabels()}}
+	}
+	s.byName = slices.Concat(s.byName[:i], now, s.byName[end:])
 }
 
 func (s *store) namespaces() []string {

@@ -2,8 +2,10 @@ package drift
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,4 +245,34 @@ func TestSuspects(t *testing.T) {
 	}
 	assert.Equal(t, map[types.UID]string{"2": "9", "6": "8", "3": "3"}, s.suspects(list, "10"))
 	assert.Empty(t, s.suspects([]*unstructured.Unstructured{stored("n", "same", "1", 1)}, "1"), "the rest may be younger than the list")
+}
+
+// Labels are at hand for all objects after each change, whatever came before.
+func TestStoreLabelled(t *testing.T) {
+	s := newStore(kinds.Namespace, func(string) {})
+	random := rand.New(rand.NewPCG(1, 1))
+	want := map[string]map[string]string{}
+	for version := 1; version < 400; version++ {
+		name := fmt.Sprint("n", random.IntN(12))
+		u := stored("", name, name, version)
+		if random.IntN(4) == 0 {
+			u.SetUID(types.UID(fmt.Sprint(name, version)))
+			s.wrote(u)
+			s.erased(u)
+			delete(want, name)
+		} else {
+			u.SetUID(types.UID(fmt.Sprint(name, version)))
+			u.SetLabels(map[string]string{"version": fmt.Sprint(version)})
+			s.wrote(u)
+			want[name] = u.GetLabels()
+		}
+		got := s.labelled()
+		require.True(t, slices.IsSortedFunc(got, func(a, b named) int { return strings.Compare(a.name, b.name) }))
+		have := map[string]map[string]string{}
+		for _, n := range got {
+			have[n.name] = n.labels
+		}
+		require.Equal(t, want, have)
+		require.Len(t, got, len(want))
+	}
 }

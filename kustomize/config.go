@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path"
@@ -92,6 +93,7 @@ type Limits struct {
 type Renderer struct {
 	cfg           Config
 	explicitGuard bool
+	stencils      stencils
 
 	mu     sync.Mutex       // guards what follows; the maps themselves are not changed
 	units  map[string]*unit // of the last Render, by folder
@@ -100,7 +102,7 @@ type Renderer struct {
 
 // New returns a renderer, or an error that names every fault of the configuration.
 func New(cfg Config) (*Renderer, error) {
-	r := &Renderer{explicitGuard: cfg.Guard != ""}
+	r := &Renderer{explicitGuard: cfg.Guard != "", stencils: stencils{known: map[[sha256.Size]byte]*stencil{}}}
 	setDefaults(&cfg)
 	r.cfg = cfg
 

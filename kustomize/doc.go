@@ -20,6 +20,10 @@
 //   - The result depends on the tree, the Config and the answers of Config.Owner
 //     only: not on earlier renders, the network, the environment or the clock (but
 //     for RenderTime).
+//   - kustomize runs once for overlays that differ in nothing but folder and
+//     namespace (see stencils); that it gives what it would give for each is tested
+//     on random overlays. It does not for an overlay in whose files its namespace's
+//     name stands once more, or a backslash, or that has replacements or vars.
 //
 // # What it never does
 //

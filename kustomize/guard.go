@@ -30,17 +30,12 @@ func (r *Renderer) Guard(ctx context.Context, fsys fs.FS, namespace string) ([]O
 	return labelled(u.objects, namespace), nil
 }
 
-// templateNamespace is a namespace that the guard is rendered for when only the
-// namespace is to be replaced. It is no name that a namespace can have.
-const templateNamespace = "ringfence.template"
-
 // guardian renders one tree's guard for many namespaces.
 type guardian struct {
-	r        *Renderer
-	tree     *tree
-	last     map[string]*unit
-	fresh    func(namespace string) *unit
-	template func() *unit
+	r     *Renderer
+	tree  *tree
+	last  map[string]*unit
+	fresh func(namespace string) *unit
 
 	mu   sync.Mutex
 	used map[string]*unit
@@ -54,47 +49,15 @@ func (r *Renderer) guardian(ctx context.Context, t *tree) *guardian {
 	g.fresh = func(namespace string) *unit {
 		return r.renderUnit(ctx, t, r.cfg.Guard, guardRole, namespace)
 	}
-	g.template = sync.OnceValue(func() *unit { return g.render(templateNamespace) })
 	return g
 }
 
-// unit returns the guard's unit for a namespace.
-//
-// A guard in which no field copies another's value is rendered once: kustomize's
-// namespace transformer does nothing to guarded namespaced kinds but to set
-// metadata.namespace, and what it did not set so was refused in the template.
+// unit renders the guard for a namespace, or takes what was rendered from the same
+// files.
 func (g *guardian) unit(namespace string) *unit {
 	if !g.r.explicitGuard && g.tree.node(g.r.cfg.Guard).stat().form == absent {
 		return &unit{as: guardRole, namespace: namespace}
 	}
-	template := g.template()
-	if len(template.problems) > 0 || template.dynamic {
-		return g.render(namespace)
-	}
-	u := *template
-	u.namespace = namespace
-	u.objects = moved(template.objects, namespace)
-	u.settings = moved(template.settings, namespace)
-	return &u
-}
-
-// moved copies objects into another namespace.
-func moved(objects []Object, namespace string) []Object {
-	if len(objects) == 0 {
-		return nil
-	}
-	out := make([]Object, len(objects))
-	for i, o := range objects {
-		o.Unstructured = o.DeepCopy()
-		o.SetNamespace(namespace)
-		out[i] = o
-	}
-	return out
-}
-
-// render renders the guard for a namespace, or takes what was rendered from the same
-// files.
-func (g *guardian) render(namespace string) *unit {
 	u := g.last[namespace]
 	if u == nil || !u.unchanged(g.tree) {
 		u = g.fresh(namespace)

@@ -16,12 +16,13 @@ import (
 type preflight struct {
 	*session
 	problems []Problem
-	served   map[string][]byte // by path: the only files that kustomize will find
-	done     map[string]bool   // folders that were walked
-	objects  []manifest        // of resources, in the order of their files
-	patches  []manifest        // strategic merge patches
-	top      *kustomization    // the overlay's own; nil if it has none
-	dynamic  bool              // somewhere a field copies values: replacements or vars
+	served   map[string][]byte   // by path: the only files that kustomize will find
+	done     map[string]bool     // folders that were walked
+	objects  []manifest          // of resources, in the order of their files
+	patches  []manifest          // strategic merge patches
+	top      *kustomization      // the overlay's own; nil if it has none
+	normal   types.Kustomization // the same in the form that kustomize gets
+	dynamic  bool                // somewhere a field copies values: replacements or vars
 }
 
 func newPreflight(t *tree) *preflight {
@@ -102,6 +103,9 @@ func (f *preflight) walk(dir string, k *kustomization, chain []string, namespace
 		return
 	}
 	f.served[k.name] = data
+	if k == f.top {
+		f.normal = normal
+	}
 }
 
 // walker checks one kustomization's references.

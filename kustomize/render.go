@@ -44,6 +44,7 @@ func (r *Renderer) Render(ctx context.Context, fsys fs.FS) (*Rendering, error) {
 	if err := r.assemble(ctx, t, places, rendering); err != nil {
 		return nil, err
 	}
+	r.stencils.keep()
 	rendering.Problems = sortProblems(rendering.Problems)
 	rendering.neverFenced()
 	r.cfg.Metrics.seconds.Observe(time.Since(start).Seconds())

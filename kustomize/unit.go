@@ -25,7 +25,6 @@ type unit struct {
 	settings  []Object
 	problems  []Problem
 	lasting   bool // rendering the same files again would give the same
-	dynamic   bool // fields may hold copies of the namespace
 }
 
 // renderUnit renders the overlay in a folder. namespace is set for the guard only.
@@ -40,7 +39,7 @@ func (r *Renderer) renderUnit(ctx context.Context, t *tree, folder string, as ro
 	}
 	if len(f.problems) == 0 {
 		var err error
-		objects, err = build(ctx, f.served, folder, r.cfg.Limits.RenderTime)
+		objects, err = r.stencils.build(ctx, r, f, folder)
 		if err != nil {
 			f.add(f.explain(folder, err))
 			var slow errTooSlow
@@ -62,7 +61,6 @@ func (r *Renderer) renderUnit(ctx context.Context, t *tree, folder string, as ro
 	if len(u.problems) == 0 {
 		u.objects, u.settings = sorted(j.objects), sorted(j.settings)
 	}
-	u.dynamic = f.dynamic
 	u.seen, u.files = f.seen, f.files()
 	return u
 }

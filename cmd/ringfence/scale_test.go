@@ -108,7 +108,7 @@ func (r *running) await(commit string) {
 	require.Eventually(r.tb, func() bool {
 		s := r.engine.Status()
 		return s.Revision == commit && s.Tenants[sync.Synced] == r.tenants
-	}, 5*time.Minute, 10*time.Millisecond)
+	}, 5*time.Minute, 25*time.Millisecond) // to look costs a part of what is measured
 }
 
 // pushOne changes one tenant alone and returns the commit.
