@@ -254,17 +254,14 @@ func TestStoreLabelled(t *testing.T) {
 	want := map[string]map[string]string{}
 	for version := 1; version < 400; version++ {
 		name := fmt.Sprint("n", random.IntN(12))
-		u := stored("", name, name, version)
+		u := stored("", name, "", version)
+		u.SetUID(types.UID(fmt.Sprintf("%s-%d", name, version)))
+		u.SetLabels(map[string]string{"version": fmt.Sprint(version)})
+		s.wrote(u)
+		want[name] = u.GetLabels()
 		if random.IntN(4) == 0 {
-			u.SetUID(types.UID(fmt.Sprint(name, version)))
-			s.wrote(u)
 			s.erased(u)
 			delete(want, name)
-		} else {
-			u.SetUID(types.UID(fmt.Sprint(name, version)))
-			u.SetLabels(map[string]string{"version": fmt.Sprint(version)})
-			s.wrote(u)
-			want[name] = u.GetLabels()
 		}
 		got := s.labelled()
 		require.True(t, slices.IsSortedFunc(got, func(a, b named) int { return strings.Compare(a.name, b.name) }))
