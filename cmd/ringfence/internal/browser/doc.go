@@ -4,6 +4,10 @@
 // are run by the tests of cmd/ringfence, which say in the environment where they are; they are not run by hand, but with
 // RINGFENCE_BROWSER_SHOTS=FOLDER they leave what they saw there, to be looked at.
 //
+// It guarantees that each view was opened in a real browser, at both widths and in both themes, without a console error, a
+// request to anywhere else or a serious finding of axe-core; it never writes to what it looks at, but for what kubectl
+// does in its tests.
+//
 // Limitations: Chromium alone, and no screen reader: what axe-core finds is what is known of accessibility.
 //
 // testdata/axe.min.js is axe-core 4.14.1 of Deque Systems, as published on npm, under the Mozilla Public License 2.0; its
