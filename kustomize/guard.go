@@ -16,7 +16,7 @@ func (r *Renderer) Guard(ctx context.Context, fsys fs.FS, namespace string) ([]O
 	if why := r.cfg.mayFence(namespace); why != nil {
 		return nil, fmt.Errorf("rendering the guard: %w", Problem{Message: why.message, Hint: why.hint})
 	}
-	u := r.guardian(ctx, newTree(fsys, r.cfg.Limits)).unit(namespace)
+	u := r.guardian(newTree(fsys, r.cfg.Limits)).unit(ctx, namespace)
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("rendering the guard for %q: %w", namespace, err)
 	}
@@ -32,35 +32,29 @@ func (r *Renderer) Guard(ctx context.Context, fsys fs.FS, namespace string) ([]O
 
 // guardian renders one tree's guard for many namespaces.
 type guardian struct {
-	r     *Renderer
-	tree  *tree
-	last  map[string]*unit
-	fresh func(namespace string) *unit
+	r    *Renderer
+	tree *tree
+	last map[string]*unit
 
 	mu   sync.Mutex
 	used map[string]*unit
 }
 
-func (r *Renderer) guardian(ctx context.Context, t *tree) *guardian {
+func (r *Renderer) guardian(t *tree) *guardian {
 	r.mu.Lock()
-	last := r.guards
-	r.mu.Unlock()
-	g := &guardian{r: r, tree: t, last: last, used: map[string]*unit{}}
-	g.fresh = func(namespace string) *unit {
-		return r.renderUnit(ctx, t, r.cfg.Guard, guardRole, namespace)
-	}
-	return g
+	defer r.mu.Unlock()
+	return &guardian{r: r, tree: t, last: r.guards, used: map[string]*unit{}}
 }
 
 // unit renders the guard for a namespace, or takes what was rendered from the same
 // files.
-func (g *guardian) unit(namespace string) *unit {
+func (g *guardian) unit(ctx context.Context, namespace string) *unit {
 	if !g.r.explicitGuard && g.tree.node(g.r.cfg.Guard).stat().form == absent {
 		return &unit{as: guardRole, namespace: namespace}
 	}
 	u := g.last[namespace]
 	if u == nil || !u.unchanged(g.tree) {
-		u = g.fresh(namespace)
+		u = g.r.renderUnit(ctx, g.tree, g.r.cfg.Guard, guardRole, namespace)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -112,13 +112,13 @@ func (p Problem) at() string {
 
 // assemble makes the tenants: each overlay with its guard.
 func (r *Renderer) assemble(ctx context.Context, t *tree, places []placement, rendering *Rendering) error {
-	guards := r.guardian(ctx, t)
+	guards := r.guardian(t)
 	rendering.Tenants = make([]*Tenant, len(places))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(r.cfg.Workers)
 	for i, place := range places {
 		group.Go(func() error {
-			rendering.Tenants[i] = assembleTenant(place, guards.unit(place.namespace))
+			rendering.Tenants[i] = assembleTenant(place, guards.unit(ctx, place.namespace))
 			return context.Cause(groupCtx)
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -59,7 +58,9 @@ func newEvents(c Config, cluster *drift.Cluster) *events {
 	if c.Mode == Observe {
 		return e
 	}
-	sink := ownSink{EventSink: &typedcorev1.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")}, log: c.Log, told: &atomic.Bool{}}
+	sink := ownSink{EventSink: &typedcorev1.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")}, refused: &grantWarning{warn: func(err error) {
+		c.Log.Warn("events may not be written", "err", err)
+	}}}
 	recorder := func(sink record.EventSink) record.EventRecorder {
 		b := record.NewBroadcaster(record.WithContext(ctx))
 		b.StartRecordingToSink(sink)
@@ -77,21 +78,13 @@ func (e *events) mute() { e.urgent, e.calm = nil, nil }
 // to be written any more.
 type ownSink struct {
 	record.EventSink
-	log  logger
-	told *atomic.Bool // that Events may not be written
-}
-
-// refused tells, once, that Events may not be written. The recorder gives such ones up, and tells nobody.
-func (s ownSink) refused(err error) {
-	if drift.GrantHint(err) != "" && s.told.CompareAndSwap(false, true) {
-		s.log.Warn("events may not be written", "err", drift.WithGrant(err))
-	}
+	refused *grantWarning
 }
 
 // Create implements record.EventSink.
 func (s ownSink) Create(event *corev1.Event) (*corev1.Event, error) {
 	answer, err := s.EventSink.Create(event)
-	s.refused(err)
+	s.refused.about(err)
 	return answer, final(err)
 }
 
@@ -112,7 +105,7 @@ func (s ownSink) Patch(event *corev1.Event, patch []byte) (*corev1.Event, error)
 		return nil, err
 	}
 	answer, err := s.EventSink.Patch(event, patch)
-	s.refused(err)
+	s.refused.about(err)
 	return answer, final(err)
 }
 

@@ -14,7 +14,6 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
-	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/sources"
 )
 
@@ -72,24 +71,18 @@ type election struct {
 	won     chan struct{} // closed once it leads
 	ceased  chan struct{} // closed once nothing is written any more
 	ended   chan struct{} // closed once the lease is given back, or cannot be
-
-	log  logger // nil: nobody is told
-	told bool   // owned by the elector: that the lease may not be used
-}
-
-// refused tells, once, that the lease may not be used. The elector tries again for ever, and tells nobody.
-func (e *election) refused(err error) {
-	if e.log == nil || e.told || drift.GrantHint(err) == "" {
-		return
-	}
-	e.told = true
-	e.log.Warn("the lease may not be used: this replica never leads", "err", drift.WithGrant(err))
+	refused *grantWarning
 }
 
 // newElection makes a candidacy for the lease of a name; told is called with the
 // identity of each new leader.
-func newElection(l *Lease, namespace, name, manager string, told func(identity string)) (*election, error) {
-	e := &election{lease: l, grant: newGrant(), won: make(chan struct{}), ceased: make(chan struct{}), ended: make(chan struct{})}
+func newElection(l *Lease, log logger, namespace, name, manager string, told func(identity string)) (*election, error) {
+	e := &election{
+		lease: l, grant: newGrant(), won: make(chan struct{}), ceased: make(chan struct{}), ended: make(chan struct{}),
+		refused: &grantWarning{warn: func(err error) {
+			log.Warn("the lease may not be used: this replica never leads", "err", err)
+		}},
+	}
 	lock := &grantingLock{election: e, manager: manager, LeaseLock: &resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Client:     l.Kube.CoordinationV1(),
@@ -125,7 +118,7 @@ func (l *grantingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRec
 	if err == nil {
 		l.holder = record.HolderIdentity
 	}
-	l.election.refused(err)
+	l.election.refused.about(err)
 	return record, raw, err
 }
 
@@ -172,7 +165,7 @@ func (l *grantingLock) Update(ctx context.Context, record resourcelock.LeaderEle
 // granted extends the grant by a lease that was taken or renewed. A tenth of it
 // is left for clocks that differ in speed, and for requests that are under way.
 func (l *grantingLock) granted(start time.Time, err error) {
-	l.election.refused(err)
+	l.election.refused.about(err)
 	if err == nil {
 		l.election.grant.extend(start.Add(l.election.lease.Duration * 9 / 10))
 	}

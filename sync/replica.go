@@ -152,7 +152,7 @@ func (r *Replica) Run(ctx context.Context) error {
 // returns before; the next candidacy begins when that is done.
 func (r *Replica) candidate(ctx context.Context, before *election) (*election, error) {
 	name := r.config.manager() // "ringfence" or "ringfence-<instance>"
-	election, err := newElection(r.lease, r.config.Namespace, name, name, func(identity string) {
+	election, err := newElection(r.lease, r.config.Log, r.config.Namespace, name, name, func(identity string) {
 		if identity != "" {
 			r.config.Log.Info("there is a leader", "leader", identity, "self", identity == r.lease.Identity)
 		}
@@ -160,7 +160,6 @@ func (r *Replica) candidate(ctx context.Context, before *election) (*election, e
 	if err != nil {
 		return nil, err
 	}
-	election.log = r.config.Log
 	electing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		defer close(election.ended)

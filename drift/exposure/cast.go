@@ -29,7 +29,7 @@ func (c *suit) castAll() error {
 		}
 		objects := slices.Concat(c.around, c.spaces, c.policies)
 		if c.scene.Namespace != "" {
-			objects = append(objects, namespaceObject(c.scene.Namespace, own))
+			objects = append(objects, NamespaceObject(c.scene.Namespace, own))
 		}
 		w, err := c.open(objects)
 		if err != nil {
@@ -68,7 +68,7 @@ func nameOf(labels map[string]string) string {
 
 // spread puts a pod of each kind into every namespace that is looked at, and into one that stands for the rest.
 func (c *suit) spread(kinds map[string]map[string]string) {
-	c.spaces = append(c.spaces, namespaceObject(anyOther, nil))
+	c.spaces = append(c.spaces, NamespaceObject(anyOther, nil))
 	names := []string{anyOther}
 	if len(kinds)*len(c.spaces) <= mostExtras {
 		for _, space := range c.spaces {

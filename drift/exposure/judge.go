@@ -118,7 +118,7 @@ func renamed(content map[string]any) reach.Object {
 	meta = maps.Clone(meta)
 	meta["name"] = fmt.Sprint(meta["name"], "~live")
 	out["metadata"] = meta
-	return live(out)
+	return Live(out)
 }
 
 // ownLabels finds the labels of the scene's namespace on both sides.
@@ -175,7 +175,7 @@ func (c *suit) objects(differs func(i int) bool) []reach.Object {
 		}
 		changed[d.ID] = true
 		if d.Got != nil {
-			objects = append(objects, live(d.Got.Object))
+			objects = append(objects, Live(d.Got.Object))
 		}
 	}
 	for _, g := range c.git {
@@ -184,7 +184,7 @@ func (c *suit) objects(differs func(i int) bool) []reach.Object {
 		}
 	}
 	if c.scene.Namespace != "" {
-		objects = append(objects, namespaceObject(c.scene.Namespace, own))
+		objects = append(objects, NamespaceObject(c.scene.Namespace, own))
 	}
 	return objects
 }

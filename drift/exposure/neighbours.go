@@ -131,7 +131,7 @@ func (c *suit) classes() error {
 			continue
 		}
 		shown[asked] = append(shown[asked], name)
-		c.spaces = append(c.spaces, namespaceObject(name, labels))
+		c.spaces = append(c.spaces, NamespaceObject(name, labels))
 	}
 	for _, asked := range slices.Sorted(maps.Keys(shown)) {
 		names := shown[asked]

@@ -47,7 +47,7 @@ func (s *Scene) around() []reach.Object {
 		out = objectsOf(s.Cluster)
 	}
 	for _, o := range s.Fixed {
-		out = append(out, live(o.Object))
+		out = append(out, Live(o.Object))
 	}
 	return out
 }
@@ -63,20 +63,21 @@ func objectsOf(wanted []*drift.Wanted) []reach.Object {
 }
 
 func object(w *drift.Wanted) reach.Object {
-	return reach.Object{Content: AsServed(w.Object.Object), Origin: reach.Origin{File: w.Origin.File, Line: w.Origin.Line}}
+	return reach.Object{Content: asServed(w.Object.Object), Origin: reach.Origin{File: w.Origin.File, Line: w.Origin.Line}}
 }
 
-func live(content map[string]any) reach.Object {
-	return reach.Object{Content: AsServed(content), Origin: reach.Origin{Live: true}}
+// Live is an object as the cluster has it; what was written around Calico's API server as that server would serve it.
+func Live(content map[string]any) reach.Object {
+	return reach.Object{Content: asServed(content), Origin: reach.Origin{Live: true}}
 }
 
-// namespaceObject makes a Namespace of which only name and labels are known.
-func namespaceObject(name string, labels map[string]string) reach.Object {
+// NamespaceObject makes a Namespace of which only name and labels are known.
+func NamespaceObject(name string, labels map[string]string) reach.Object {
 	values := make(map[string]any, len(labels))
 	for k, v := range labels {
 		values[k] = v
 	}
-	return live(map[string]any{
+	return Live(map[string]any{
 		"apiVersion": "v1", "kind": "Namespace",
 		"metadata": map[string]any{"name": name, "labels": values},
 	})

@@ -36,11 +36,11 @@ func othersMay(namespace string) []reach.Object {
 	const tier, first = "ringfence-others-may", -1e300
 	allow := []any{map[string]any{"action": "Allow"}}
 	return []reach.Object{
-		live(map[string]any{
+		Live(map[string]any{
 			"apiVersion": "projectcalico.org/v3", "kind": "Tier",
 			"metadata": map[string]any{"name": tier}, "spec": map[string]any{"order": first, "defaultAction": "Pass"},
 		}),
-		live(map[string]any{
+		Live(map[string]any{
 			"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy",
 			"metadata": map[string]any{"name": tier + ".all"},
 			"spec": map[string]any{
@@ -94,15 +94,15 @@ func (s *Stage) side(live bool) (*reach.World, error) {
 func (s *Stage) Change(d drift.Difference, content *unstructured.Unstructured) reach.Change {
 	switch {
 	case isNamespace(d.ID) && content == nil:
-		return reach.Change{Object: namespaceObject(d.ID.Name, s.suit.labels[0])} // one that is yet to come
+		return reach.Change{Object: NamespaceObject(d.ID.Name, s.suit.labels[0])} // one that is yet to come
 	case isNamespace(d.ID):
-		return reach.Change{Object: namespaceObject(d.ID.Name, content.GetLabels())}
+		return reach.Change{Object: NamespaceObject(d.ID.Name, content.GetLabels())}
 	case content != nil:
-		return reach.Change{Object: live(content.Object)}
+		return reach.Change{Object: Live(content.Object)}
 	case d.Got != nil:
-		return reach.Change{Object: live(d.Got.Object), Removed: true}
+		return reach.Change{Object: Live(d.Got.Object), Removed: true}
 	}
-	return reach.Change{Object: live(d.Want.Object.Object), Removed: true}
+	return reach.Change{Object: Live(d.Want.Object.Object), Removed: true}
 }
 
 // Renamed returns connections with one namespace called by another's name: what holds of a stage holds of one with the

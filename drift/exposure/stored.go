@@ -9,10 +9,10 @@ import (
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
-// AsServed returns an object that was written around Calico's API server as that server
+// asServed returns an object that was written around Calico's API server as that server
 // would serve it, under a name that no other has: Felix enforces both. All else is
 // returned as it is.
-func AsServed(content map[string]any) map[string]any {
+func asServed(content map[string]any) map[string]any {
 	apiVersion, _ := content["apiVersion"].(string)
 	if group, _, _ := strings.Cut(apiVersion, "/"); group != kinds.GroupStored {
 		return content

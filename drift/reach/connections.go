@@ -56,9 +56,12 @@ type Connection struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Set returns the ports as a set.
+func (c Connection) Set() Ports { return portsOfRows(c.Ports) }
+
 // String returns "from → to ports".
 func (c Connection) String() string {
-	out := c.From.String() + " → " + c.To.String() + " " + portsOfRows(c.Ports).String()
+	out := c.From.String() + " → " + c.To.String() + " " + c.Set().String()
 	if c.Reason != "" {
 		out += " (unknown: " + c.Reason + ")"
 	}

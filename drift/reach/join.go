@@ -34,9 +34,7 @@ func JoinConnections(a, b []Connection) []Connection {
 	reasons := map[[2]Place]string{}
 	for _, c := range slices.Concat(a, b) {
 		ends := [2]Place{c.From, c.To}
-		for _, row := range c.Ports {
-			joined[ends] = joined[ends].Union(row.Ports())
-		}
+		joined[ends] = joined[ends].Union(c.Set())
 		reasons[ends] = c.Reason
 	}
 	out := listed(joined)

@@ -25,9 +25,10 @@ func (e *examination) enforcers(ctx context.Context) {
 		e.blind("enforcer", Unknown, "what enforces policies", err)
 		return
 	}
-	sets := make([]*appsv1.DaemonSet, len(list.Items))
-	for i := range list.Items {
-		sets[i] = &list.Items[i]
+	e.sets = append([]appsv1.DaemonSet{}, list.Items...)
+	sets := make([]*appsv1.DaemonSet, len(e.sets))
+	for i := range e.sets {
+		sets[i] = &e.sets[i]
 	}
 	nodes, err := e.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {

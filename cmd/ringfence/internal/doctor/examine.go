@@ -7,13 +7,14 @@ import (
 	"slices"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/app"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
 	"github.com/ringfence/ringfence/drift"
 )
@@ -38,14 +39,16 @@ const patience = 30 * time.Second
 // examination is one look at everything. One goroutine uses it.
 type examination struct {
 	config   Config
-	kube     kubernetes.Interface
+	kube     *app.Kube
+	asking   discovery.DiscoveryInterface
 	dynamic  dynamic.Interface
 	findings []Finding
 
 	// What one check finds and others need.
 	repository *config.Repository // nil: not read
 	served     map[schema.GroupResource]bool
-	silent     []string // groups that do not answer
+	silent     []string           // groups that do not answer
+	sets       []appsv1.DaemonSet // nil: they could not be seen
 	flavour    drift.Flavour
 	calico     string // its version, as far as anybody says; "": it does not run
 	seen       bool   // whether the cluster can be asked
@@ -57,7 +60,10 @@ func Examine(ctx context.Context, c Config, before ...Finding) (Report, error) {
 	rc := rest.CopyConfig(c.REST)
 	rc.QPS, rc.Timeout, rc.WarningHandler = -1, patience, rest.NoWarnings{}
 	var err error
-	if e.kube, err = kubernetes.NewForConfig(rc); err != nil {
+	if e.kube, err = app.NewKube(rc); err != nil {
+		return Report{}, err
+	}
+	if e.asking, err = discovery.NewDiscoveryClientForConfig(rc); err != nil {
 		return Report{}, fmt.Errorf("reaching the API server: %w", err)
 	}
 	if e.dynamic, err = dynamic.NewForConfig(rc); err != nil {
@@ -93,7 +99,7 @@ func (e *examination) blind(check string, level Level, what string, err error) {
 
 // discover finds out what is served.
 func (e *examination) discover() error {
-	_, lists, err := e.kube.Discovery().ServerGroupsAndResources()
+	_, lists, err := e.asking.ServerGroupsAndResources()
 	failed := (*discovery.ErrGroupDiscoveryFailed)(nil)
 	if err != nil && !errors.As(err, &failed) {
 		return err

@@ -11,7 +11,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes"
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/permissions"
@@ -28,12 +29,17 @@ func (e *examination) rights(ctx context.Context) {
 	if e.config.As != "" {
 		rc.Impersonate = rest.ImpersonationConfig{UserName: e.config.As}
 	}
-	kube, err := kubernetes.NewForConfig(rc)
+	who, err := authenticationclient.NewForConfig(rc)
 	if err != nil {
 		e.blind("permissions", Unknown, "what may be done", err)
 		return
 	}
-	me, err := kube.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	may, err := authorizationclient.NewForConfig(rc)
+	if err != nil {
+		e.blind("permissions", Unknown, "what may be done", err)
+		return
+	}
+	me, err := who.SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {
 		e.blind("permissions", Unknown, "who asks", err)
 		return
@@ -42,7 +48,7 @@ func (e *examination) rights(ctx context.Context) {
 	for _, rule := range permissions.Of(permissions.Rules(e.config.Daemon.Instance), permissions.Daemon) {
 		accesses := e.needed(rule)
 		asked += len(accesses)
-		denied, err := review(ctx, kube, accesses, e.config.Daemon.LeaderElection.Namespace)
+		denied, err := review(ctx, may.SelfSubjectAccessReviews(), accesses, e.config.Daemon.LeaderElection.Namespace)
 		if err != nil {
 			e.blind("permissions", Unknown, "what "+user+" may do", err)
 			return
@@ -93,13 +99,13 @@ func (e *examination) needed(rule permissions.Rule) (out []permissions.Access) {
 func (e *examination) observes() bool { return e.config.Daemon.Sync.Mode == "observe" }
 
 // review returns what of the accesses is not allowed, in their order.
-func review(ctx context.Context, kube kubernetes.Interface, accesses []permissions.Access, own string) (denied []permissions.Access, err error) {
+func review(ctx context.Context, reviews authorizationclient.SelfSubjectAccessReviewInterface, accesses []permissions.Access, own string) (denied []permissions.Access, err error) {
 	allowed := make([]bool, len(accesses))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(reviewers)
 	for i, a := range accesses {
 		group.Go(func() error {
-			r, err := kube.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+			r, err := reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: a.Attributes(own)},
 			}, metav1.CreateOptions{})
 			if err == nil {

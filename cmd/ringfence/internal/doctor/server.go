@@ -48,7 +48,7 @@ func (e *examination) clock(ctx context.Context, client *http.Client, rc *rest.C
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("the answer is %s", response.Status)
 	}
-	version, err := e.kube.Discovery().ServerVersion()
+	version, err := e.asking.ServerVersion()
 	if err != nil {
 		return err
 	}

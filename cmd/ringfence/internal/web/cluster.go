@@ -92,7 +92,7 @@ func (h *Handler) fillCluster(v *clusterView, m *world.Moment, query url.Values)
 	crossing := m.Crossing()
 	v.Crossed = len(crossing)
 	for _, c := range crossing[:min(len(crossing), mostNamed)] {
-		v.Crossing = append(v.Crossing, connection{From: c.From.String(), To: c.To.String(), Ports: world.PortsOf(c).String()})
+		v.Crossing = append(v.Crossing, connection{From: c.From.String(), To: c.To.String(), Ports: c.Set().String()})
 	}
 	if id := query.Get("shape"); id != "" {
 		if i := slices.IndexFunc(shapes, func(s world.Shape) bool { return s.ID == id }); i >= 0 {

@@ -5,7 +5,6 @@ import (
 	"html/template"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/picture"
-	"github.com/ringfence/ringfence/cmd/ringfence/internal/world"
 	"github.com/ringfence/ringfence/drift/reach"
 )
 
@@ -56,7 +55,7 @@ func rowsOf(p *picture.Picture) (out []connection) {
 		list       []reach.Connection
 	}{{"bad", "opened", p.Opened}, {"warn", "closed", p.Closed}, {"unknown", "unknown", p.Unknown}, {"", "allowed", p.Connections}} {
 		for _, c := range part.list {
-			out = append(out, connection{part.tone, part.what, c.From.String(), c.To.String(), world.PortsOf(c).String(), c.Reason})
+			out = append(out, connection{part.tone, part.what, c.From.String(), c.To.String(), c.Set().String(), c.Reason})
 		}
 	}
 	return out

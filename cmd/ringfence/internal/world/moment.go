@@ -118,27 +118,18 @@ func without(list, gone []reach.Connection) []reach.Connection {
 	taken := map[pair]reach.Ports{}
 	for _, c := range gone {
 		key := pair{c.From, c.To}
-		taken[key] = taken[key].Union(PortsOf(c))
+		taken[key] = taken[key].Union(c.Set())
 	}
 	var out []reach.Connection
 	for _, c := range list {
 		if minus, is := taken[pair{c.From, c.To}]; is {
-			left := PortsOf(c).Minus(minus)
+			left := c.Set().Minus(minus)
 			if left.Empty() {
 				continue
 			}
 			c.Ports = left.Rows()
 		}
 		out = append(out, c)
-	}
-	return out
-}
-
-// PortsOf returns the ports of a connection as a set.
-func PortsOf(c reach.Connection) reach.Ports {
-	var out reach.Ports
-	for _, row := range c.Ports {
-		out = out.Union(row.Ports())
 	}
 	return out
 }

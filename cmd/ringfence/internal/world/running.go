@@ -237,27 +237,15 @@ func configOf(v *sync.View, around surroundings) reach.Config {
 			maps.Copy(labels, w.GetLabels())
 			delete(labelled, name)
 		}
-		cfg.Objects = append(cfg.Objects, namespaceObject(name, labels))
+		cfg.Objects = append(cfg.Objects, exposure.NamespaceObject(name, labels))
 	}
 	for _, w := range labelled {
 		cfg.Objects = append(cfg.Objects, objectOf(w.Object))
 	}
 	for _, o := range around.outside {
-		cfg.Objects = append(cfg.Objects, observed(o.Object))
+		cfg.Objects = append(cfg.Objects, exposure.Live(o.Object))
 	}
 	return cfg
-}
-
-func namespaceObject(name string, labels map[string]string) reach.Object {
-	values := make(map[string]any, len(labels))
-	for key, value := range labels {
-		values[key] = value
-	}
-	return observed(map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name, "labels": values}})
-}
-
-func observed(content map[string]any) reach.Object {
-	return reach.Object{Content: exposure.AsServed(content), Origin: reach.Origin{Live: true}}
 }
 
 // changesOf returns what makes of Git's world the live one.
@@ -272,7 +260,7 @@ func changesOf(v *sync.View, around surroundings) ([]reach.Change, error) {
 			if w.ID.Kind != kinds.Namespace {
 				wanted = append(wanted, w)
 			} else if labels, live := around.labels[d.Name]; live {
-				out = append(out, reach.Change{Object: namespaceObject(d.Name, labels)})
+				out = append(out, reach.Change{Object: exposure.NamespaceObject(d.Name, labels)})
 			}
 		}
 		found, err := drift.Compare(wanted, v.Live(d.Name), v.BuiltIn)
@@ -284,7 +272,7 @@ func changesOf(v *sync.View, around surroundings) ([]reach.Change, error) {
 				out = append(out, reach.Change{Object: objectOf(w.Object), Removed: true})
 			}
 			if difference.Got != nil {
-				out = append(out, reach.Change{Object: observed(difference.Got.Object)})
+				out = append(out, reach.Change{Object: exposure.Live(difference.Got.Object)})
 			}
 		}
 	}

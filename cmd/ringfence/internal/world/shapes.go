@@ -151,11 +151,11 @@ func (m *Moment) cells(tenant string, all []reach.Connection, numbers []int) []C
 	}
 	for _, c := range reach.Gather(known) {
 		it := cell(c)
-		it.Ports = it.Ports.Union(PortsOf(c))
+		it.Ports = it.Ports.Union(c.Set())
 	}
 	for _, c := range reach.Gather(unknown) {
 		it := cell(c)
-		it.Unknown = it.Unknown.Union(PortsOf(c))
+		it.Unknown = it.Unknown.Union(c.Set())
 	}
 	out := make([]Cell, 0, len(found))
 	for _, k := range slices.SortedFunc(maps.Keys(found), func(a, b key) int {
