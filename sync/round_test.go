@@ -37,7 +37,7 @@ func TestOneFailingTenant(t *testing.T) {
 	d.at(s, Failed, ns)
 	d.at(s, Synced, other)
 	require.Len(t, d.tenant(ns).Problems, 1)
-	assert.Equal(t, "base/guard/deny-all.yaml:1: writing NetworkPolicy.networking.k8s.io "+ns+"/deny-all: not today (hint: the API server forbids it: an admission rule, or a missing grant; Ringfence needs get, list, watch, create, update, patch and delete on networkpolicies)",
+	assert.Equal(t, "base/guard/deny-all.yaml:1: writing NetworkPolicy.networking.k8s.io "+ns+"/deny-all: not today (hint: a rule of this cluster forbids it, a quota or an admission rule; it is tried again)",
 		d.tenant(ns).Problems[0].Error())
 	assert.Empty(t, d.policies(ns), "not isolated, so nothing is allowed")
 	assert.Equal(t, map[string]exception{ns: {}}, d.done(s).Tenants)
