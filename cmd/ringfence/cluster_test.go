@@ -136,6 +136,8 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	commands["panels"] = panelsHaveData
 	commands["rules"] = rulesHaveData
 	commands["fight"] = fightOver
+	commands["attempt"] = attempt
+	commands["tie"] = tie
 	return commands
 }
 
