@@ -25,8 +25,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -62,7 +60,7 @@ func TestImageRuns(t *testing.T) {
 	pod := mountPod(t, plane, root, git.URL("policies"))
 	before := filesIn(t, root)
 	daemon := startImage(t, root, pod)
-	require.Eventually(t, func() bool { return strings.Contains(fetch(daemon.url+"/api/v1/status"), `"synced": 3`) },
+	require.Eventually(t, func() bool { return strings.Contains(fetch(daemon.metrics), `ringfence_tenants{state="synced"} 3`) },
 		eventuallyLimit, 50*time.Millisecond)
 	assert.Contains(t, fetch(daemon.url+"/readyz"), "HTTP 200")
 	out, err = exec.Command(plane.Kubectl(), "get", "networkpolicy", "deny-all", "-n", "caas-acme", "-o", "name").CombinedOutput()
@@ -94,7 +92,7 @@ func BenchmarkImage(b *testing.B) {
 		began := time.Now()
 		daemon := startImage(b, root, pod)
 		started := time.Since(began)
-		require.Eventually(b, func() bool { return strings.Contains(fetch(daemon.url+"/api/v1/status"), `"synced": 100`) },
+		require.Eventually(b, func() bool { return strings.Contains(fetch(daemon.metrics), `ringfence_tenants{state="synced"} 100`) },
 			5*time.Minute, 100*time.Millisecond)
 		time.Sleep(time.Minute)
 		pid := daemon.cmd.Process.Pid
@@ -201,8 +199,8 @@ func inImage(ctx context.Context, root string, env []string, args ...string) *ex
 	return cmd
 }
 
-// mountPod puts below root what the kubelet mounts into the pod, and returns its environment: the configuration,
-// which polls url, and the service account with a token of its own.
+// mountPod puts below root what the kubelet mounts into the pod, and returns its environment: the shipped configuration,
+// but that it polls url and listens elsewhere, and the service account, with the rights that base/ringfence gives it.
 func mountPod(tb testing.TB, plane *controlplane.ControlPlane, root, url string) (env []string) {
 	tb.Helper()
 	mount := func(name, data string) {
@@ -210,13 +208,19 @@ func mountPod(tb testing.TB, plane *controlplane.ControlPlane, root, url string)
 		require.NoError(tb, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(tb, os.WriteFile(path, []byte(data), 0o644))
 	}
-	mount("config/ringfence.yaml", fmt.Sprintf(`
-apiVersion: ringfence.dev/v1
-kind: Config
-source: {url: %q, poll: "@every 1s"}
-http: {listen: %q}
-leaderElection: {enabled: true}
-`, url, freeAddress(tb)))
+	shipped, err := os.ReadFile(filepath.Join(repositoryRoot, "base", "ringfence", "config.yaml"))
+	require.NoError(tb, err)
+	text := string(shipped)
+	const remote = "url: https://git.example.com/platform/policies.git"
+	require.Contains(tb, text, remote)
+	text = strings.Replace(text, remote, fmt.Sprintf("url: %q\n  poll: \"@every 1s\"", url), 1)
+	for _, port := range []string{":8080", ":9090", ":8081"} { // other daemons run on this machine
+		require.Contains(tb, text, `"`+port+`"`)
+		text = strings.Replace(text, `"`+port+`"`, `"`+freeAddress(tb)+`"`, 1)
+	}
+	mount("config/ringfence.yaml", text)
+	mount("etc/ringfence/git/token", "token")
+	mount("etc/ringfence/hook/secret", "secret")
 	rest := plane.REST()
 	mount("var/run/secrets/kubernetes.io/serviceaccount/token", serviceAccountToken(tb, plane))
 	mount("var/run/secrets/kubernetes.io/serviceaccount/ca.crt", string(rest.CAData))
@@ -228,21 +232,10 @@ leaderElection: {enabled: true}
 // serviceAccountToken returns a token of the daemon's service account, as the kubelet asks for one.
 func serviceAccountToken(tb testing.TB, plane *controlplane.ControlPlane) string {
 	tb.Helper()
+	require.NoError(tb, install(plane.Kubectl(), filepath.Join(repositoryRoot, "base", "ringfence")))
 	client, err := kubernetes.NewForConfig(plane.REST())
 	require.NoError(tb, err)
-	const namespace = "ringfence-system"
-	ctx := tb.Context()
-	_, err = client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
-	require.NoError(tb, err)
-	_, err = client.CoreV1().ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "ringfence"}}, metav1.CreateOptions{})
-	require.NoError(tb, err)
-	_, err = client.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "ringfence"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "ringfence"}},
-	}, metav1.CreateOptions{})
-	require.NoError(tb, err)
-	request, err := client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, "ringfence", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	request, err := client.CoreV1().ServiceAccounts("ringfence-system").CreateToken(tb.Context(), "ringfence", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	require.NoError(tb, err)
 	return request.Status.Token
 }
@@ -251,7 +244,8 @@ func serviceAccountToken(tb testing.TB, plane *controlplane.ControlPlane) string
 type imageDaemon struct {
 	cmd *exec.Cmd
 	log bytes.Buffer // read once the process has ended
-	url string
+	// url is the page's, metrics that of the metrics.
+	url, metrics string
 }
 
 // startImage starts the daemon, and returns once it answers.
@@ -259,7 +253,8 @@ func startImage(tb testing.TB, root string, env []string) *imageDaemon {
 	tb.Helper()
 	config, err := readDaemon(filepath.Join(root, "config", "ringfence.yaml"))
 	require.NoError(tb, err)
-	d := &imageDaemon{url: "http://" + config.HTTP.Listen, cmd: inImage(context.Background(), root, env, "run", "--config", "/config/ringfence.yaml")}
+	d := &imageDaemon{url: "http://" + config.HTTP.Listen, metrics: "http://" + config.HTTP.MetricsListen + "/metrics"}
+	d.cmd = inImage(context.Background(), root, env, "run", "--config", "/config/ringfence.yaml")
 	d.cmd.Stderr = &d.log
 	require.NoError(tb, d.cmd.Start())
 	tb.Cleanup(func() {
