@@ -2,27 +2,42 @@ package drift
 
 import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-// listingAnew is why a kind is blind between the moment in which nothing of it is
-// hidden any more, by a tier or by an outlaw, and the list that shows it.
-const listingAnew = "what was hidden has not been listed yet"
+// Why a tiered kind is blind while it is being found out what its lists leave out.
+const (
+	// notAsked: nobody has asked yet, or something is missing from a list that is held.
+	notAsked = "whether tiers are hidden is not known yet"
+	// listingAnew: nothing is hidden any more, by a tier or by an outlaw, and the list that
+	// shows it has not come.
+	listingAnew = "what was hidden has not been listed yet"
+	// confirming: that list has come, and something is missing from it that was held.
+	confirming = "whether what was listed is the whole is not known yet"
+)
 
 // hide notes what a list and a watch leave out; "" for nothing. What was hidden until
-// then is not in any list yet, and no watch will tell of it: the kind is listed anew
-// first.
+// then, or may have been, is not in any list yet, and no watch will tell of it: the kind
+// is listed anew first. Only what is listed between two answers that nothing is hidden is
+// known to be the whole; a list in which nothing is missing needs no second one.
 func (w *watched) hide(what string) {
+	hides := w.cluster.Flavour().Dialect().HidesTiers
 	w.noting.Lock()
 	defer w.noting.Unlock()
-	before := w.hidden.Load()
-	if what == "" && before != nil && *before != "" {
-		if *before == listingAnew {
-			return // the list is on its way
-		}
+	if what != "" {
+		w.setHidden(&what)
+		return
+	}
+	switch before := w.hidden.Load(); {
+	case before == nil && (!hides || w.begun.Load() == 0): // the first list is yet to begin
+	case before == nil:
 		what = listingAnew
-		w.due.Add(1)
-		select {
-		case w.anew <- struct{}{}:
-		default:
-		}
+	case *before == "":
+		return
+	case *before == listingAnew:
+		return // the list is on its way
+	case *before != confirming:
+		what = listingAnew
+	}
+	if what == listingAnew {
+		w.listAnew()
 	}
 	w.setHidden(&what)
 }
@@ -31,14 +46,19 @@ func (w *watched) hide(what string) {
 func (w *watched) again() {
 	w.noting.Lock()
 	defer w.noting.Unlock()
+	w.listAnew()
+	if hidden := w.hidden.Load(); hidden == nil && !w.kind.Tiered || hidden != nil && (*hidden == "" || *hidden == confirming) {
+		what := listingAnew
+		w.setHidden(&what)
+	}
+}
+
+// listAnew needs noting.
+func (w *watched) listAnew() {
 	w.due.Add(1)
 	select {
 	case w.anew <- struct{}{}:
 	default:
-	}
-	if hidden := w.hidden.Load(); hidden == nil && !w.kind.Tiered || hidden != nil && *hidden == "" {
-		what := listingAnew
-		w.setHidden(&what)
 	}
 }
 
@@ -59,8 +79,13 @@ func (w *watched) doubt(list []any) {
 		return
 	}
 	w.noting.Lock()
-	if hidden := w.hidden.Load(); hidden != nil && *hidden == "" {
+	switch hidden := w.hidden.Load(); {
+	case hidden == nil:
+	case *hidden == "":
 		w.setHidden(nil)
+	case *hidden == listingAnew && w.begun.Load() == w.due.Load():
+		what := confirming
+		w.setHidden(&what)
 	}
 	w.noting.Unlock()
 	w.cluster.retier()
@@ -68,10 +93,20 @@ func (w *watched) doubt(list []any) {
 
 // setHidden needs noting.
 func (w *watched) setHidden(what *string) {
-	first, saw := w.reason.Load() == nil, w.blind() == ""
+	saw := w.blind() == ""
 	w.hidden.Store(what)
-	if !first {
-		w.tell(first, saw)
+	if w.reason.Load() != nil {
+		w.tell(saw)
+	}
+}
+
+// unasked notes that it cannot be found out what is hidden. Who has just begun to watch says
+// so now: see [watched.tell].
+func (w *watched) unasked(err error) {
+	w.noting.Lock()
+	defer w.noting.Unlock()
+	if reason := w.reason.Load(); reason != nil && *reason == "" && w.hidden.Load() == nil {
+		w.warn(err.Error())
 	}
 }
 

@@ -73,7 +73,10 @@ func (c *Cluster) findHidden(ctx context.Context) (told bool) {
 			var err error
 			if hidden, err = w.hiddenTiers(ctx, tiers); err != nil {
 				told = false
-				continue // as it was: whatever is wrong shows elsewhere
+				if tiers.blind() == "" && ctx.Err() == nil { // or it shows there
+					w.unasked(err)
+				}
+				continue // as it was
 			}
 		}
 		w.hide(hidden)

@@ -35,10 +35,11 @@ type watched struct {
 	// has asked yet. Only tiered kinds have something to hide.
 	hidden atomic.Pointer[string]
 	noting sync.Mutex // one at a time changes reason and hidden
+	warned bool       // guarded by noting: it was told that the kind is blind
 	// anew ends the watch, and what it stood on is listed again: see hide.
 	anew chan struct{}
-	// due counts how often a list from the beginning has come to be needed, and
-	// begun how many of those the last list knew of when it began.
+	// due counts how often a list from the beginning has come to be needed, the first
+	// included, and begun how many of those the last list knew of when it began.
 	due, begun atomic.Uint64
 	// streamed: the list that comes is the beginning of a watch that stands.
 	streamed atomic.Bool
@@ -65,6 +66,7 @@ func newWatched(k kinds.Kind, c *Cluster, cancel context.CancelFunc) *watched {
 		w.hidden.Store(new(string))
 	}
 	w.pulse.lost = w.lost
+	w.due.Store(1)
 	return w
 }
 
@@ -222,7 +224,7 @@ func (w *watched) blind() string {
 	if !w.kind.Tiered {
 		return ""
 	}
-	return "whether tiers are hidden is not known yet"
+	return notAsked
 }
 
 // restored notes a standing watch; before the first whole list that is no
@@ -246,24 +248,36 @@ func (w *watched) lost(err error) {
 func (w *watched) note(reason string) {
 	w.noting.Lock()
 	defer w.noting.Unlock()
-	first, saw := w.reason.Load() == nil, w.blind() == ""
+	saw := w.blind() == ""
 	w.reason.Store(&reason)
-	w.tell(first, saw)
+	w.tell(saw)
 }
 
 // tell tells whether the kind can be seen now, if it could not before, or the other
-// way round.
-func (w *watched) tell(first, saw bool) {
+// way round. What is only not known yet, at the start, is not worth a warning.
+func (w *watched) tell(saw bool) {
 	reason := w.blind()
 	sees := reason == ""
 	w.cluster.config.Metrics.watch(w.kind, sees)
 	switch {
-	case !sees && (saw || first):
-		w.cluster.config.Log.Warn("a watch is blind", "object", label(w.kind), "err", reason)
-	case sees && !saw && !first:
+	case !sees && (saw || !beginning(reason)):
+		w.warn(reason)
+	case sees && w.warned:
+		w.warned = false
 		w.cluster.config.Log.Info("a watch sees again", "object", label(w.kind))
 	}
 	if sees != saw {
 		w.cluster.config.Health()
 	}
 }
+
+// warn tells, once, that the kind is blind. It needs noting.
+func (w *watched) warn(reason string) {
+	if !w.warned {
+		w.warned = true
+		w.cluster.config.Log.Warn("a watch is blind", "object", label(w.kind), "err", reason)
+	}
+}
+
+// beginning says whether a kind is blind for no more than that it has just begun to be watched.
+func beginning(reason string) bool { return reason == notAsked || reason == listingAnew }
