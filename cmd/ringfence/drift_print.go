@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
 	"github.com/ringfence/ringfence/drift"
-	"github.com/ringfence/ringfence/drift/reach"
 )
 
 // print writes differences for people, in the order given. sure says that the daemon sees all of them.
@@ -67,7 +65,7 @@ func (r *driftRequest) difference(l *lines, d api.Difference) {
 	if d.Corrected != nil {
 		mark = "corrected: "
 	}
-	l.add("%s%s %s %s, %s", mark, tenant, d.Type, d.Object(), effectWords(d.Effect))
+	l.add("%s%s %s %s, %s", mark, tenant, d.Type, d.Object(), api.EffectWords(d.Effect))
 	l.add("  %s", r.history(d))
 	for _, m := range d.Managers {
 		l.add("  by %s", managerWords(m))
@@ -92,15 +90,12 @@ func (r *driftRequest) history(d api.Difference) string {
 	return since + " (" + age(r.now().Sub(d.Since)) + ")" + heldWords(d)
 }
 
-// heldWords says why a difference is not corrected, if there is a reason.
+// heldWords says why a difference is not corrected, if there is a reason, where it follows other words.
 func heldWords(d api.Difference) string {
-	switch {
-	case d.Held == nil:
-		return ""
-	case d.Reason == "":
-		return ", held: " + string(*d.Held)
+	if words := d.HeldWords(); words != "" {
+		return ", " + words
 	}
-	return ", held: " + string(*d.Held) + " (" + d.Reason + ")"
+	return ""
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -111,18 +106,6 @@ func took(d api.Difference) string {
 		return max(after.Round(time.Millisecond), time.Millisecond).String()
 	}
 	return after.Round(time.Second).String()
-}
-
-func effectWords(effect drift.Effect) string {
-	switch effect {
-	case drift.Both:
-		return "opens and closes"
-	case drift.None:
-		return "changes no connection"
-	case drift.EffectUnknown:
-		return "effect unknown"
-	}
-	return string(effect)
 }
 
 func managerWords(m drift.Writer) string {
@@ -136,16 +119,7 @@ func managerWords(m drift.Writer) string {
 // valueWords prints one side of a field; a long one is cut, since -o json has all of it.
 func valueWords(value any) string {
 	const most = 160
-	if value == nil {
-		return "nothing"
-	}
-	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return fmt.Sprint(value)
-	}
-	runes := []rune(strings.TrimSpace(b.String()))
+	runes := []rune(api.ValueWords(value))
 	if len(runes) > most {
 		return string(runes[:most]) + " …"
 	}
@@ -155,21 +129,12 @@ func valueWords(value any) string {
 // exposureLines says what a difference opens and closes, the widest connections only.
 func exposureLines(d api.Difference) (out []string) {
 	const most = 8
-	e := d.Exposed()
-	for _, part := range []struct {
-		now, then   string
-		connections []reach.Connection
-	}{{"opens", "opened", e.Opens}, {"closes", "closed", e.Closes}, {"may change", "may have changed", e.Unsure}} {
-		verb := part.now
-		if d.Corrected != nil {
-			verb = part.then
+	for _, m := range d.Moves() {
+		for _, c := range m.Connections[:min(len(m.Connections), most)] {
+			out = append(out, m.Verb+" "+c.String())
 		}
-		widest := reach.Widest(reach.Gather(part.connections))
-		for _, c := range widest[:min(len(widest), most)] {
-			out = append(out, verb+" "+c.String())
-		}
-		if more := len(widest) - most; more > 0 {
-			out = append(out, fmt.Sprintf("%s %d more", verb, more))
+		if more := len(m.Connections) - most; more > 0 {
+			out = append(out, fmt.Sprintf("%s %d more", m.Verb, more))
 		}
 	}
 	return out
@@ -211,5 +176,5 @@ func changeDetails(d api.Difference) (text string) {
 	if words := d.Exposed().Words(); words != "" {
 		return text + "; " + words
 	}
-	return text + "; " + effectWords(d.Effect)
+	return text + "; " + api.EffectWords(d.Effect)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -28,6 +29,14 @@ type tab struct {
 	mu         sync.Mutex // guards what follows
 	complaints []string   // errors of the console, exceptions, violations of the policy
 	asked      []string   // URLs
+}
+
+// served returns the URL of what is served for a test, or another fact of it.
+func served(t *testing.T, name string) string {
+	t.Helper()
+	url := os.Getenv("RINGFENCE_BROWSER_" + name)
+	require.NotEmpty(t, url, "these tests are run by TestPageInChromium of cmd/ringfence and TestInChromium of its package web")
+	return url
 }
 
 // browser starts a Chromium for the time of a test.
@@ -111,10 +120,30 @@ func value[T any](b *tab, expression string) T {
 	return out
 }
 
-// eventually waits until an expression is true.
+// eventually waits until an expression is true; one that cannot be evaluated, as while another page comes, is not yet.
 func (b *tab) eventually(expression, what string) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool { return value[bool](b, expression) }, 30*time.Second, 20*time.Millisecond, what)
+	require.Eventually(b.t, func() bool {
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
+		return err == nil && is
+	}, 30*time.Second, 20*time.Millisecond, what)
+}
+
+// accessible checks that axe-core has nothing serious to say of the page.
+func (b *tab) accessible(where string) {
+	b.t.Helper()
+	axe, err := os.ReadFile(filepath.Join("testdata", "axe.min.js"))
+	require.NoError(b.t, err)
+	value[bool](b, string(axe)+"; true")
+	assert.Empty(b.t, value[[]string](b, `axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations
+		.filter((v) => v.impact === "serious" || v.impact === "critical")
+		.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.target + " " + n.failureSummary).join("; ")))`), where)
+}
+
+// press presses keys, one after the other.
+func (b *tab) press(keys string) {
+	b.t.Helper()
+	b.do(chromedp.KeyEvent(keys))
 }
 
 // complaintsAbout forgets what was said of a page that is not there.

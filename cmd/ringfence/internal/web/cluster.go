@@ -25,6 +25,7 @@ type clusterView struct {
 	Query    string
 	Found    string
 	Columns  []column
+	Others   bool // there is a column of the peers that have none
 	Rows     []shapeRow
 	Paging   paging
 	Chosen   *chosenShape
@@ -38,13 +39,18 @@ type column struct{ Name string }
 
 // shapeRow is one shape: what its tenants have to do with each column's peer.
 type shapeRow struct {
-	ID, Like, Href  string
-	Others, Differs int
-	Cells           []cellWords
+	ID, Like, Href string
+	More, Differs  int
+	Cells          []cellWords
+	Others         []cellWords // with peers that have no column
+	Rest           int         // of those that are not listed
 }
 
 // cellWords are what may be opened to a peer, and by it.
-type cellWords struct{ Out, In, Unknown string }
+type cellWords struct {
+	Peer             string // in the column of the others alone
+	Out, In, Unknown string
+}
 
 // chosenShape is the shape that is looked at.
 type chosenShape struct {
@@ -105,12 +111,15 @@ func (h *Handler) fillCluster(v *clusterView, m *world.Moment, query url.Values)
 	v.Found = counted(len(matching), "shape")
 	page, paging := paged(matching, "/cluster", query)
 	v.Paging = paging
-	columns := columnsOf(page)
+	columns, others := columnsOf(page)
+	v.Others = len(others) > 0
 	for _, c := range columns {
 		v.Columns = append(v.Columns, column{cmp.Or(c, "each other")})
 	}
 	for _, s := range page {
-		v.Rows = append(v.Rows, rowOf(s, columns, differs, v.Query))
+		row := rowOf(s, columns, differs, v.Query)
+		row.Others, row.Rest = othersOf(s, others)
+		v.Rows = append(v.Rows, row)
 	}
 	return nil
 }
@@ -138,8 +147,15 @@ func (h *Handler) choose(v *clusterView, s world.Shape, differs map[string]bool,
 	return err
 }
 
-// columnsOf returns the peers of shapes: what is within first, what few shapes have last.
-func columnsOf(shapes []world.Shape) []string {
+// mostColumns bounds the columns of the matrix, and mostOthers the peers that one row has besides.
+const (
+	mostColumns = 10
+	mostOthers  = 3
+)
+
+// columnsOf returns the peers of shapes: what is within first, what few shapes have last. Where there are too many, those of
+// one shape alone have no column and are the others.
+func columnsOf(shapes []world.Shape) (columns, others []string) {
 	count := map[string]int{}
 	for _, s := range shapes {
 		seen := map[string]bool{}
@@ -160,11 +176,35 @@ func columnsOf(shapes []world.Shape) []string {
 		}
 		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b))
 	})
-	return out
+	if len(out) <= mostColumns {
+		return out, nil
+	}
+	n := slices.IndexFunc(out, func(peer string) bool { return peer != "" && count[peer] == 1 })
+	if n < 0 || n > mostColumns {
+		n = mostColumns
+	}
+	return out[:n], out[n:]
+}
+
+// othersOf returns what the tenants of a shape have to do with peers that have no column, and how many more there are.
+func othersOf(s world.Shape, peers []string) (out []cellWords, rest int) {
+	for _, peer := range peers {
+		words := cellOf(s, peer)
+		if words == (cellWords{}) {
+			continue
+		}
+		if len(out) == mostOthers {
+			rest++
+			continue
+		}
+		words.Peer = peer
+		out = append(out, words)
+	}
+	return out, rest
 }
 
 func rowOf(s world.Shape, columns []string, differs map[string]bool, query string) shapeRow {
-	row := shapeRow{ID: s.ID, Like: s.Tenants[0], Others: len(s.Tenants) - 1, Href: "/cluster?" + url.Values{"shape": {s.ID}}.Encode()}
+	row := shapeRow{ID: s.ID, Like: s.Tenants[0], More: len(s.Tenants) - 1, Href: "/cluster?" + url.Values{"shape": {s.ID}}.Encode()}
 	if i := slices.IndexFunc(s.Tenants, func(name string) bool { return found(query, name) }); i >= 0 {
 		row.Like = s.Tenants[i]
 	}
@@ -174,24 +214,28 @@ func rowOf(s world.Shape, columns []string, differs map[string]bool, query strin
 		}
 	}
 	for _, peer := range columns {
-		var words cellWords
-		for _, c := range s.Cells {
-			if c.Peer != peer {
-				continue
-			}
-			switch c.Way {
-			case world.Inbound:
-				words.In = portWords(c.Ports)
-			default:
-				words.Out = portWords(c.Ports)
-			}
-			if !c.Unknown.Empty() {
-				words.Unknown = portWords(c.Unknown)
-			}
-		}
-		row.Cells = append(row.Cells, words)
+		row.Cells = append(row.Cells, cellOf(s, peer))
 	}
 	return row
+}
+
+// cellOf says what the tenants of a shape have to do with a peer.
+func cellOf(s world.Shape, peer string) (words cellWords) {
+	for _, c := range s.Cells {
+		if c.Peer != peer {
+			continue
+		}
+		switch c.Way {
+		case world.Inbound:
+			words.In = portWords(c.Ports)
+		default:
+			words.Out = portWords(c.Ports)
+		}
+		if !c.Unknown.Empty() {
+			words.Unknown = portWords(c.Unknown)
+		}
+	}
+	return words
 }
 
 // mostPorts bounds the ports that a cell lists.

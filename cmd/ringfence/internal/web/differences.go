@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
@@ -15,8 +17,7 @@ type difference struct {
 	Tone       string
 	ShowTenant bool
 	Who        []drift.Writer
-	HeldWords  string
-	Moves      []move   // what it opens and closes
+	Lines      []move   // what it opens and closes
 	Changes    []change // fields
 	Text       string   // the object that is missing, or that should not be there
 	TextWords  string
@@ -25,11 +26,19 @@ type difference struct {
 // change is one field that differs.
 type change struct{ Path, Want, Got string }
 
-// move is one connection that a difference opens or closes.
-type move struct{ Tone, Word, Text string }
+// move is what a difference opens or closes to one peer: connections that lead to the same, on the same ports, are one.
+type move struct {
+	Tone, Word string
+	From       string
+	To, Ports  string
+	More       string // in place of the rest
+}
 
-// mostMoves bounds the connections that one difference lists.
-const mostMoves = 12
+// mostMoves bounds the moves that one difference lists, and mostFrom the peers of one.
+const (
+	mostMoves = 12
+	mostFrom  = 6
+)
 
 // differences returns the drift of one tenant, or of all, the most urgent first.
 func (h *Handler) differences(tenant string, all bool) []difference {
@@ -50,8 +59,8 @@ func (h *Handler) differences(tenant string, all bool) []difference {
 }
 
 func differenceOf(e drift.Entry, revision string) difference {
-	d := difference{Difference: driftOf(e, revision), Moves: movesOf(e.Exposure, !e.Corrected.IsZero())}
-	d.Tone, d.HeldWords, d.Who = toneOf(d.Difference), heldWords(d.Difference), d.Managers
+	d := difference{Difference: driftOf(e, revision)}
+	d.Tone, d.Who, d.Lines = toneOf(d.Difference), d.Managers, linesOf(d.Difference)
 	for _, f := range e.Fields {
 		d.Changes = append(d.Changes, change{f.Path, value(f.Want), value(f.Got)})
 	}
@@ -79,34 +88,46 @@ func toneOf(d api.Difference) string {
 	return "unknown"
 }
 
-func heldWords(d api.Difference) string {
-	if d.Corrected != nil || d.Held == nil {
-		return ""
-	}
-	words := "left standing: " + string(*d.Held)
-	if d.Reason != "" {
-		words += " (" + d.Reason + ")"
-	}
-	return words
-}
-
-// movesOf lists what a difference does to traffic, or did.
-func movesOf(e drift.Exposure, past bool) (out []move) {
-	for _, part := range []struct {
-		tone, now, then string
-		list            []reach.Connection
-	}{{"bad", "opens", "opened", e.Opens}, {"warn", "closes", "closed", e.Closes}, {"unknown", "unknown", "unknown", e.Unsure}} {
-		list, tone, word := reach.Gather(reach.Widest(part.list)), part.tone, part.now
-		if past {
-			tone, word = "past", part.then
+// linesOf lists what a difference does to traffic, or did.
+func linesOf(d api.Difference) (out []move) {
+	tones := map[drift.Effect]string{drift.Opens: "bad", drift.Closes: "warn"}
+	for _, m := range d.Moves() {
+		tone := cmp.Or(tones[m.Effect], "unknown")
+		if d.Corrected != nil {
+			tone = "past"
 		}
-		for i, c := range list {
+		list := together(m.Connections)
+		for i, line := range list {
 			if i == mostMoves {
-				out = append(out, move{tone, "and", counted(len(list)-i, "more connection")})
+				out = append(out, move{Tone: tone, Word: "and", More: strconv.Itoa(len(list)-i) + " more"})
 				break
 			}
-			out = append(out, move{tone, word, c.String()})
+			line.Tone, line.Word = tone, m.Verb
+			out = append(out, line)
 		}
+	}
+	return out
+}
+
+// together makes one line of the connections that lead to the same on the same ports, in the order of the first.
+func together(connections []reach.Connection) (out []move) {
+	at, from := map[[2]string]int{}, [][]string{}
+	for _, c := range connections {
+		key := [2]string{c.To.String(), c.Set().String()}
+		i, seen := at[key]
+		if !seen {
+			i = len(out)
+			at[key], from = i, append(from, nil)
+			out = append(out, move{To: key[0], Ports: key[1]})
+		}
+		from[i] = append(from[i], c.From.String())
+	}
+	for i := range out {
+		names := from[i]
+		if more := len(names) - mostFrom; more > 0 {
+			names = append(names[:mostFrom:mostFrom], strconv.Itoa(more)+" more")
+		}
+		out[i].From = strings.Join(names, ", ")
 	}
 	return out
 }

@@ -46,8 +46,9 @@ func newStream(look func() uint64) *stream {
 	return s
 }
 
-// run looks for changes until ctx is done. Without listeners it does nothing, and where looking takes long it looks less often.
-func (s *stream) run(ctx context.Context) {
+// run looks for changes until ctx is done, and says so to changed, which has room for one. Without listeners it does nothing,
+// and where looking takes long it looks less often.
+func (s *stream) run(ctx context.Context, changed chan<- struct{}) {
 	defer close(s.ended)
 	last := uint64(0)
 	pause := s.every
@@ -66,6 +67,10 @@ func (s *stream) run(ctx context.Context) {
 			before := s.seen.Load()
 			s.seen.Store(&edition{before.number + 1, make(chan struct{})})
 			close(before.over)
+			select {
+			case changed <- struct{}{}:
+			default: // somebody will look, and see this too
+			}
 		}
 		pause = max(s.every, 20*time.Since(began))
 	}

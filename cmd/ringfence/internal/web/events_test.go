@@ -50,7 +50,7 @@ func TestEvents(t *testing.T) {
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); s.run(ctx) }()
+	go func() { defer close(ended); s.run(ctx, nil) }()
 
 	_, header, lines := listen(t, server.URL)
 	assert.Equal(t, "text/event-stream", header.Get("Content-Type"))
@@ -84,7 +84,7 @@ func TestEventsWithoutListeners(t *testing.T) {
 	s.every = time.Microsecond
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	s.run(ctx)
+	s.run(ctx, nil)
 	assert.Zero(t, looks.Load())
 }
 
@@ -102,7 +102,7 @@ func TestEventsDropTheSlow(t *testing.T) {
 	go func() { _ = server.Serve(&once{conns: []net.Conn{stuck{there}}, over: t.Context()}) }()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go s.run(ctx)
+	go s.run(ctx, nil)
 
 	_, err := io.WriteString(here, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)

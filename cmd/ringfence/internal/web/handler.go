@@ -97,9 +97,17 @@ func New(c Config) *Handler {
 	return h
 }
 
-// Run tells whoever listens to events of changes, until ctx is done; then all of them are let go.
+// Run tells whoever listens to events of changes, until ctx is done; then all of them are let go. Who can reach whom is looked
+// at then too: whoever has a page open and goes on to that need not wait for it.
 func (h *Handler) Run(ctx context.Context) error {
-	h.stream.run(ctx)
+	changed := make(chan struct{}, 1)
+	go func() {
+		defer close(changed)
+		h.stream.run(ctx, changed)
+	}()
+	for range changed {
+		_, _ = h.running.Look() // what is wrong is told to those who ask
+	}
 	return nil
 }
 

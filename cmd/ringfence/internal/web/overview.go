@@ -27,8 +27,14 @@ type overview struct {
 	Unfenced   []string
 	Query      string
 	Found      string
-	Tenants    []api.Tenant
+	Tenants    []tenantRow
 	Paging     paging
+}
+
+// tenantRow is one tenant in a list.
+type tenantRow struct {
+	api.Tenant
+	Open bool // something live opens it
 }
 
 // headline says in a line how things stand.
@@ -57,14 +63,14 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request) {
 	o.Bar = shares(o.States)
 	h.addDrift(&o)
 	open, unsure := openTenants(h.config.Engine.Drift())
-	o.Headline = headlineOf(status, tenants, open, unsure)
+	o.Headline = headlineOf(status, tenants, len(open), len(unsure))
 	matching := slices.DeleteFunc(slices.Clone(tenants), func(t sync.Tenant) bool {
 		return state != "" && t.State != state || !found(o.Query, t.Name, t.Overlay, t.Applied, t.Wanted)
 	})
-	sortUrgent(matching)
+	sortUrgent(matching, open)
 	rows, page := paged(matching, "/", query)
 	for _, t := range rows {
-		o.Tenants = append(o.Tenants, tenantOf(t))
+		o.Tenants = append(o.Tenants, tenantRow{tenantOf(t), open[t.Name]})
 	}
 	n := len(matching)
 	if slices.ContainsFunc(matching, func(t sync.Tenant) bool { return t.Name == "" }) {
@@ -92,24 +98,24 @@ func (h *Handler) addDrift(o *overview) {
 	}
 }
 
-// openTenants counts the tenants, and what is cluster-scoped, of which a difference that stands opens something, and those
-// of which that is not known.
-func openTenants(entries []drift.Entry) (open, unsure int) {
-	opens, maybe := map[string]bool{}, map[string]bool{}
+// openTenants returns the tenants, and "" for what is cluster-scoped, of which a difference that stands opens something, and
+// those of which that is not known.
+func openTenants(entries []drift.Entry) (open, unsure map[string]bool) {
+	open, unsure = map[string]bool{}, map[string]bool{}
 	for _, e := range entries {
 		d := driftOf(e, "")
 		switch {
 		case !d.Stands():
 		case e.Effect == drift.Opens || e.Effect == drift.Both:
-			opens[e.Tenant] = true
+			open[e.Tenant] = true
 		case e.Effect != drift.Closes && e.Effect != drift.None:
-			maybe[e.Tenant] = true
+			unsure[e.Tenant] = true
 		}
 	}
-	for name := range opens {
-		delete(maybe, name)
+	for name := range open {
+		delete(unsure, name)
 	}
-	return len(opens), len(maybe)
+	return open, unsure
 }
 
 // headlineOf is never good where something cannot be seen.
@@ -194,10 +200,17 @@ func shares(states []stateCount) (out []share) {
 	return out
 }
 
-// sortUrgent sorts tenants by state, in the order of precedence, what is synced last; of one state the order stays.
-func sortUrgent(tenants []sync.Tenant) {
+// sortUrgent sorts tenants: those that are open first, then by state, in the order of precedence, what is synced last; of one
+// state the order stays.
+func sortUrgent(tenants []sync.Tenant, open map[string]bool) {
 	states := sync.States()
-	slices.SortStableFunc(tenants, func(a, b sync.Tenant) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
+	rank := func(t sync.Tenant) int {
+		if open[t.Name] {
+			return -1
+		}
+		return slices.Index(states, t.State)
+	}
+	slices.SortStableFunc(tenants, func(a, b sync.Tenant) int { return rank(a) - rank(b) })
 }
 
 func foundWords(n int, filtered bool) string {

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,11 +12,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/enforcer"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/web"
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
+	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sources"
 	"github.com/ringfence/ringfence/sync"
 )
 
@@ -35,8 +40,8 @@ func TestOverviewShowsWhatIsKnown(t *testing.T) {
 	for _, want := range []string{
 		"1 fence is open", "1 of 2 tenants is as Git says.", "v1.2.3", "https://git.example.com/policies.git", commit[:12], "history was rewound",
 		"21 objects would go", "tiers.projectcalico.org: forbidden", "overlays/x/kustomization.yaml:1", "no namespace",
-		"spec.ingress", "rogue", "base/guard/deny-all.yaml:4", "2026-03-01 09:00:00Z", "left standing: report",
-		"<b>opens</b> any pod of any namespace → caas-acme/postgres everything",
+		"spec.ingress", "rogue", "base/guard/deny-all.yaml:4", "2026-03-01 09:00:00Z", ">held: report<", "It is told and not corrected",
+		"<b>opens</b> any pod of any namespace <span class=\"arrow\">→</span> caas-acme/postgres <span class=\"ports\">everything</span>",
 		"overlays/broken/kustomization.yaml:3", "unknown field", "did you mean resources?", "and another", "caas-nobody",
 	} {
 		assert.Contains(t, page, want)
@@ -152,41 +157,76 @@ func TestDriftPage(t *testing.T) {
 	assert.NotContains(t, page, "rogue")
 }
 
-// Names and messages come from whoever can write to Git or to the cluster.
-func TestPageEscapes(t *testing.T) {
-	const hostile = `</title></style></code><script>alert(1)</script><img src=x onerror='alert(2)'>" onload="alert(3)`
+// hostile is what an intruder would write wherever he can.
+const hostile = `</title></style></code></pre></svg><script>window.intruded = alert(1)</script><img src=x onerror='window.intruded = alert(2)'>` +
+	`<svg onload='window.intruded = 1'>" onload="alert(3)" onfocus="window.intruded = 1" autofocus=" javascript:window.intruded=1 {{.}}`
+
+// hostileHandler shows what somebody has written who has all of Git and the cluster: what the API server would refuse too.
+func hostileHandler(t *testing.T) (h *web.Handler, name string) {
+	t.Helper()
 	e := busy()
 	e.status.Revision, e.status.Waiting, e.status.PruneHeld = hostile, hostile, hostile
-	e.status.Held = []sync.Held{{Message: hostile}}
+	e.status.Held = []sync.Held{{Reason: hostile, Revision: hostile, Message: hostile, Tenants: []string{hostile}, Objects: []string{hostile}}}
 	e.status.Blind = []string{hostile}
 	e.status.Tenants = map[sync.State]int{hostile: 1}
 	e.status.Refused = []kustomize.Problem{{File: hostile, Message: hostile, Hint: hostile}}
-	e.tenants = []sync.Tenant{{
+	e.tenants = []sync.Tenant{{Overlay: hostile, State: sync.Drifted, Applied: hostile, Wanted: commit, Reason: hostile}, {
 		Name: hostile, Overlay: hostile, State: hostile, Applied: hostile,
 		Problems: []kustomize.Problem{{File: hostile, Line: 1, Message: hostile, Hint: hostile}},
 	}, {Name: "waits", Reason: hostile}}
 	entry := &e.drift[1]
+	entry.Corrected = time.Time{}
 	entry.Tenant, entry.ID.Name, entry.ID.Namespace, entry.ID.Kind.Kind, entry.ID.Kind.Group = hostile, hostile, hostile, hostile, hostile
-	entry.Type, entry.Effect, entry.Held = hostile, hostile, hostile
+	entry.Type, entry.Effect, entry.Held, entry.Reason = hostile, hostile, hostile, hostile
 	entry.Want.Origin.File = hostile
-	entry.Fields = []drift.Field{{Path: hostile, Got: hostile}}
+	entry.Fields = []drift.Field{{Path: hostile, Want: map[string]any{hostile: hostile}, Got: hostile}}
 	entry.Writers = []drift.Writer{{Name: hostile, Operation: hostile}}
+	there := reach.Place{Namespace: hostile, Workload: hostile}
+	entry.Exposure = drift.Exposure{
+		Opens:  []reach.Connection{{From: there, To: reach.Place{CIDR: hostile}, Ports: []reach.PortRow{{Protocol: hostile}}}},
+		Closes: []reach.Connection{{From: reach.Place{Any: hostile}, To: there}}, Unsure: []reach.Connection{{From: there, To: there, Reason: hostile}},
+	}
+	extra := drift.Entry{Difference: drift.Difference{ID: drift.ID{Kind: kinds.NetworkPolicy, Namespace: hostile, Name: "extra"}, Type: drift.Extra, Effect: drift.Opens}, Tenant: hostile}
+	extra.Got = hostilePolicy(hostile)
+	e.drift = append(e.drift, extra)
 	e.unfenced = []string{hostile}
 	s := polled()
-	s.status.Err = assert.AnError
-	s.status.Revision.Ref = hostile
+	s.status.Err = errors.New(hostile)
+	s.status.Refused = &sources.Refusal{Revision: sources.Revision{Commit: hostile}, Reason: hostile}
+	s.status.Revision.Ref, s.status.Revision.Commit = hostile, hostile
 
-	e.view = viewOf([]sync.Desired{{Name: hostile, Revision: hostile, Objects: []*drift.Wanted{entry.Want}}}, nil, nil)
-	e.tenants[0].Rounds = []sync.Round{{Revision: hostile, Why: hostile, Objects: []string{hostile}, Error: hostile}}
-	h := handler(t, e, s, func(c *web.Config) { c.Instance, c.Build.Version = hostile, hostile })
+	wanted := drift.NewWanted(kustomize.Object{Unstructured: hostilePolicy(hostile), Kind: kinds.NetworkPolicy, Origin: kustomize.Origin{File: hostile, Line: 1}})
+	e.view = viewOf([]sync.Desired{{Name: hostile, Revision: hostile, Objects: []*drift.Wanted{wanted, entry.Want}}}, nil, nil)
+	e.tenants[1].Rounds = []sync.Round{{Revision: hostile, Why: hostile, Objects: []string{hostile}, Error: hostile}}
+	return handler(t, e, s, func(c *web.Config) {
+		c.Instance, c.Build.Version = hostile, hostile
+		c.Enforcer = func() enforcer.State { return enforcer.State{Engine: hostile, Version: hostile, Missing: 1} }
+	}), hostile
+}
 
+// hostilePolicy selects by labels that are markup, so that the picture has workloads of such names.
+func hostilePolicy(text string) *unstructured.Unstructured {
+	selector := func() map[string]any { return map[string]any{"matchLabels": map[string]any{"app": text}} }
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+		"metadata": map[string]any{"name": text, "namespace": text, "annotations": map[string]any{text: text}, "labels": map[string]any{text: text}},
+		"spec": map[string]any{
+			"podSelector": selector(),
+			"ingress":     []any{map[string]any{"from": []any{map[string]any{"podSelector": map[string]any{"matchLabels": map[string]any{"role": text}}}}, "ports": []any{map[string]any{"port": int64(5432)}}}},
+		},
+	}}
+}
+
+// Names and messages come from whoever can write to Git or to the cluster.
+func TestPageEscapes(t *testing.T) {
+	h, _ := hostileHandler(t)
 	for _, path := range []string{
 		"/", "/drift", "/tenants/" + url.PathEscape(hostile), "/?q=" + url.QueryEscape(hostile), "/tenants/_cluster", "/tenants/" + url.PathEscape(hostile+"x"),
 		"/cluster?q=" + url.QueryEscape(hostile), "/reach?to=internet&port=80&from=" + url.QueryEscape(hostile),
 	} {
 		page := ask(t, h, http.MethodGet, path).Body.String()
-		require.Contains(t, page, "&lt;script&gt;alert(1)", "%s: it is there, as text", path)
-		for _, tag := range []string{"<script>", "<img", "</style>", "</title></"} {
+		require.Contains(t, page, "&lt;script&gt;window.intruded", "%s: it is there, as text", path)
+		for _, tag := range []string{"<script>", "<img", "</style>", "</title></", "<svg onload"} {
 			assert.NotContains(t, page, tag, path)
 		}
 		assert.NotContains(t, page, `"alert(3)`, path)

@@ -13,6 +13,7 @@ import (
 // tenantView is the view of one tenant, or of the cluster overlay.
 type tenantView struct {
 	Tenant   api.Tenant
+	Verdict  headline
 	Drift    []difference
 	Revision string // of Objects
 	Objects  []object
@@ -42,6 +43,7 @@ func (h *Handler) tenantPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := tenantView{Tenant: tenantOf(tenants[i]), Drift: h.differences(name, false)}
+	v.Verdict = verdictOf(h.status(), tenants[i], v.Drift)
 	if view := h.config.Engine.View(); view != nil {
 		if d, ok := view.Tenant(name); ok {
 			v.Revision, v.Objects = d.Revision, objectsOf(d, v.Drift)

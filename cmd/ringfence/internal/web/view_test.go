@@ -65,7 +65,7 @@ func example(t *testing.T, change func(live map[kinds.Kind][]*unstructured.Unstr
 }
 
 // allowAll is what a tired engineer applies.
-func allowAll(t *testing.T, namespace string) *unstructured.Unstructured {
+func allowAll(t testing.TB, namespace string) *unstructured.Unstructured {
 	t.Helper()
 	u := &unstructured.Unstructured{}
 	require.NoError(t, yaml.Unmarshal([]byte(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: allow-all, namespace: `+namespace+`},
@@ -163,4 +163,49 @@ func TestCluster(t *testing.T) {
 	says(t, page, `<a class="bad" href="/tenants/caas-acme">caas-acme</a>`, true, "/cluster")
 	says(t, page, "1 not as Git says", true, "/cluster")
 	says(t, get(t, handler(t, &engine{}, polled()), "/cluster", http.StatusOK, htmlType), "Unknown: nothing was rendered yet.", true, "/cluster")
+}
+
+// A tenant's page says at once whether the fence stands, and never well of what cannot be seen.
+func TestVerdicts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(e *engine)
+		want   string
+	}{
+		"all is well": {func(*engine) {}, `<p class="verdict good">The fence stands<`},
+		"open":        {func(e *engine) { e.drift = append(e.drift, openedBy("caas-acme")) }, `<p class="verdict bad">The fence is open<`},
+		"another's":   {func(e *engine) { e.drift = append(e.drift, openedBy("caas-globex")) }, `<p class="verdict good">The fence stands<`},
+		"corrected": {func(e *engine) {
+			d := openedBy("caas-acme")
+			d.Corrected = at("09:00:01Z")
+			e.drift = append(e.drift, d)
+		}, `<p class="verdict good">The fence stands<`},
+		"an effect that is unknown": {func(e *engine) {
+			d := openedBy("caas-acme")
+			d.Effect = drift.EffectUnknown
+			e.drift = append(e.drift, d)
+		}, `<p class="verdict unknown">It cannot be told`},
+		"blind":               {func(e *engine) { e.status.Blind = []string{"tiers"} }, `<p class="verdict unknown">It cannot be told`},
+		"not ready":           {func(e *engine) { e.status.Ready = false }, `<p class="verdict unknown">It cannot be told`},
+		"unknown":             {func(e *engine) { e.tenants[1].State = sync.Unknown }, `<p class="verdict unknown">It cannot be told`},
+		"of a newer daemon":   {func(e *engine) { e.tenants[1].State = "new" }, `<p class="verdict unknown">It cannot be told`},
+		"drifted, and closed": {func(e *engine) { e.tenants[1].State = sync.Drifted }, `<p class="verdict warn">The fence is not as Git says; nothing is open`},
+		"failed":              {func(e *engine) { e.tenants[1].State = sync.Failed }, "the last good state is held"},
+		"never good":          {func(e *engine) { e.tenants[1].State, e.tenants[1].Applied = sync.Failed, "" }, "it is isolated and no more"},
+		"quarantined":         {func(e *engine) { e.tenants[1].State = sync.Quarantined }, "In quarantine"},
+		"suspended":           {func(e *engine) { e.tenants[1].State = sync.Suspended }, "what is newer in Git waits"},
+		"pending":             {func(e *engine) { e.tenants[1].State = sync.Pending }, "The fence is not up yet"},
+	} {
+		e := example(t, nil)
+		require.Equal(t, "caas-acme", e.tenants[1].Name)
+		tt.change(e)
+		says(t, get(t, handler(t, e, polled(), enforced("calico", 0)), "/tenants/caas-acme", http.StatusOK, htmlType), tt.want, true, name)
+	}
+	for engine, want := range map[string]string{"none": "nothing known enforces it", "unknown": "whether it is enforced cannot be seen"} {
+		says(t, get(t, handler(t, example(t, nil), polled(), enforced(engine, 0)), "/tenants/caas-acme", http.StatusOK, htmlType), want, true, engine)
+	}
+	says(t, get(t, handler(t, example(t, nil), polled(), enforced("calico", 1)), "/tenants/caas-acme", http.StatusOK, htmlType), "not enforced on every node", true, "a node")
+	overlay := example(t, nil)
+	says(t, get(t, handler(t, overlay, polled(), enforced("calico", 0)), "/tenants/_cluster", http.StatusOK, htmlType), "What is cluster-scoped is as Git says", true, "overlay")
+	overlay.drift = append(overlay.drift, openedBy(""))
+	says(t, get(t, handler(t, overlay, polled(), enforced("calico", 0)), "/tenants/_cluster", http.StatusOK, htmlType), "let through what Git does not", true, "overlay")
 }

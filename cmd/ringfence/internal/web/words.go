@@ -1,13 +1,14 @@
 package web
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/api"
 )
 
 // ago says roughly how long ago something was, or how far off it is.
@@ -48,8 +49,6 @@ func counted(n int, what string) string {
 // value says what a field holds: a word as it is, anything larger as YAML.
 func value(v any) string {
 	switch v := v.(type) {
-	case nil:
-		return "nothing"
 	case string:
 		if v != "" && strings.TrimSpace(v) == v {
 			return v
@@ -59,11 +58,7 @@ func value(v any) string {
 			return strings.TrimSuffix(string(text), "\n")
 		}
 	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return string(text)
+	return api.ValueWords(v)
 }
 
 // asText writes an object as people do, without what the API server keeps for itself.

@@ -13,6 +13,8 @@
   // take replaces the regions that differ, and keeps what the reader has opened.
   const take = (text) => {
     const fresh = new DOMParser().parseFromString(text, "text/html");
+    const script = (page) => page.querySelector("script")?.getAttribute("src");
+    if (script(fresh) && script(fresh) !== script(document)) { location.reload(); return; } // another version of the daemon
     for (const old of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(old.id);
       if (!now) continue;
@@ -48,10 +50,19 @@
     if (next) { next = false; setTimeout(refresh, 200); }
   };
 
-  const events = new EventSource(live.dataset.events);
-  events.addEventListener("open", () => say(true, "live"));
-  events.addEventListener("error", () => say(false, "no connection: this is as it was"));
-  events.addEventListener("change", refresh);
+  // A browser comes back by itself where the line was cut, and gives up where it is answered otherwise, as by a proxy whose
+  // daemon begins anew: then it is told to.
+  let events;
+  const listen = () => {
+    events = new EventSource(live.dataset.events);
+    events.addEventListener("open", () => say(true, "live"));
+    events.addEventListener("error", () => {
+      say(false, "no connection: this is as it was");
+      if (events.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+    });
+    events.addEventListener("change", refresh);
+  };
+  listen();
   addEventListener("pagehide", () => events.close());
   addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
 
