@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize"
@@ -29,8 +30,10 @@ func keepers() []keeper {
 	}
 }
 
-// keptBy says which other tool keeps an object, and how that is known; "" if none does.
-func keptBy(o *drift.Observed) string {
+// KeptBy says for people which other GitOps tool keeps a live object, and how that is known, as "Flux (field manager
+// kustomize-controller)"; "" if none is known to. Anyone can write what it goes by: no decision about what is applied rests on it,
+// but for the refusal of a Namespace that was never applied to.
+func KeptBy(o *unstructured.Unstructured) string {
 	for _, k := range keepers() {
 		for _, name := range managersOf(o) {
 			if slices.Contains(k.managers, name) {
@@ -52,7 +55,7 @@ func keptBy(o *drift.Observed) string {
 }
 
 // managersOf returns the field managers of an object, but for those of its status, sorted.
-func managersOf(o *drift.Observed) (names []string) {
+func managersOf(o *unstructured.Unstructured) (names []string) {
 	for _, e := range o.GetManagedFields() {
 		if e.Subresource == "" {
 			names = append(names, e.Manager)
@@ -74,7 +77,7 @@ func (r *round) firstContact() error {
 	if live == nil {
 		return nil
 	}
-	by := keptBy(live)
+	by := KeptBy(live.Unstructured)
 	if by == "" {
 		return nil
 	}
@@ -96,7 +99,7 @@ func (r *round) tookOver(s step) {
 	if s.live == nil || s.drifted || s.remove || id.Kind == kinds.Namespace || id.Namespace == "" {
 		return
 	}
-	names := managersOf(s.live)
+	names := managersOf(s.live.Unstructured)
 	if len(names) == 0 || slices.Contains(names, r.engine.config.manager()) {
 		return
 	}

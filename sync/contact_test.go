@@ -101,7 +101,7 @@ func TestNoKeeper(t *testing.T) {
 		`{apiVersion: v1, kind: Namespace, metadata: {name: x}}`,
 	} {
 		u := parseObject(t, text)
-		assert.Empty(t, keptBy(&drift.Observed{Unstructured: u}), text)
+		assert.Empty(t, KeptBy(u), text)
 	}
 }
 

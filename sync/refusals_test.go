@@ -52,7 +52,7 @@ func refusals(t *testing.T) []struct{ guard, text string } {
 	add("an Offboarding of what has not left", w.refused[0].Error())
 
 	ns := &drift.Observed{Unstructured: parseObject(t, `{apiVersion: v1, kind: Namespace, metadata: {name: caas-acme, managedFields: [{manager: kustomize-controller, operation: Apply}]}}`)}
-	add("first contact", kept(wantedFrom(t, `{apiVersion: v1, kind: Namespace, metadata: {name: caas-acme}}`), "overlays/acme", keptBy(ns), "ringfence").Error())
+	add("first contact", kept(wantedFrom(t, `{apiVersion: v1, kind: Namespace, metadata: {name: caas-acme}}`), "overlays/acme", KeptBy(ns.Unstructured), "ringfence").Error())
 
 	tenant := func(state State, of target, live *drift.Observed, waits *frozen) string {
 		of.name, of.overlay = "caas-acme", "overlays/acme"

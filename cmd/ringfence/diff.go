@@ -128,14 +128,7 @@ func (r *diffRequest) report(ctx context.Context) (*diffReport, error) {
 	if r.local, err = sources.OpenLocal(r.dir); err != nil && (r.from != "" || r.to != "" || !errors.Is(err, sources.ErrNotRepository)) {
 		return nil, err
 	}
-	p := sync.PreviewConfig{
-		Renderer: func(owner func(string) (string, bool)) sync.Renderer { return app.NewRenderer(r.daemon, owner) },
-		Source:   clone{r.local}, Instance: r.daemon.Instance, Namespace: r.daemon.LeaderElection.Namespace,
-		MaxPrune: sync.PruneLimit(r.daemon.Sync.MaxPrune), Mode: sync.Correct,
-	}
-	if r.daemon.Drift.Mode == "report" {
-		p.Mode = sync.Report
-	}
+	p := r.preview()
 	out := &diffReport{tenant: r.tenant}
 	if p.To, out.To, err = r.revision(ctx, r.to); err != nil {
 		return nil, err
@@ -159,6 +152,19 @@ func (r *diffRequest) report(ctx context.Context) (*diffReport, error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+// preview is how the daemon would go about it, without the two sides.
+func (r *diffRequest) preview() sync.PreviewConfig {
+	p := sync.PreviewConfig{
+		Renderer: func(owner func(string) (string, bool)) sync.Renderer { return app.NewRenderer(r.daemon, owner) },
+		Source:   clone{r.local}, Instance: r.daemon.Instance, Namespace: r.daemon.LeaderElection.Namespace,
+		MaxPrune: sync.PruneLimit(r.daemon.Sync.MaxPrune), Mode: sync.Correct,
+	}
+	if r.daemon.Drift.Mode == "report" {
+		p.Mode = sync.Report
+	}
+	return p
 }
 
 // revision returns a revision of the folder, or the folder as it is for "".

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/app"
 	"github.com/ringfence/ringfence/drift"
@@ -19,47 +20,72 @@ import (
 // diffPatience is how long a cluster may take to show everything.
 const diffPatience = 60 * time.Second
 
-// live reads the cluster. What of it cannot be seen is unknown, and nothing is then compared: an object that is not seen may be
-// there all the same.
-func (r *diffRequest) live(ctx context.Context, p *sync.PreviewConfig) (side diffSide, unknown []string, err error) {
-	config, err := r.cluster.rest()
+// seen is what a cluster holds at one moment.
+type seen struct {
+	host    string // the API server's address
+	cluster *drift.Cluster
+	kube    *app.Kube
+	rest    *rest.Config
+	blind   []string // what of it cannot be seen
+}
+
+// look reads everything in a cluster that Ringfence guards.
+func (c *connection) look(ctx context.Context) (*seen, error) {
+	config, err := c.rest()
 	if err != nil {
-		return side, nil, err
+		return nil, err
 	}
 	silenceClient()
 	config.QPS = -1 // one list for each kind: the API server's own fairness is enough
-	side.Cluster = config.Host
-	c := drift.ClusterConfig{}
-	if c.Dynamic, err = dynamic.NewForConfig(config); err != nil {
-		return side, nil, fmt.Errorf("reaching the API server: %w", err)
+	s := &seen{host: config.Host, rest: config}
+	clients := drift.ClusterConfig{}
+	if clients.Dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("reaching the API server: %w", err)
 	}
 	served, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		return side, nil, fmt.Errorf("reaching the API server: %w", err)
+		return nil, fmt.Errorf("reaching the API server: %w", err)
 	}
-	c.Discovery = served
-	if c.Metadata, err = metadata.NewForConfig(config); err != nil {
-		return side, nil, fmt.Errorf("reaching the API server: %w", err)
+	clients.Discovery = served
+	if clients.Metadata, err = metadata.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("reaching the API server: %w", err)
 	}
-	kube, err := app.NewKube(config)
-	if err != nil {
-		return side, nil, err
+	if s.kube, err = app.NewKube(config); err != nil {
+		return nil, err
 	}
 	if _, err := served.ServerVersion(); err != nil {
-		return side, nil, fmt.Errorf("reaching the API server: %w", err)
+		return nil, fmt.Errorf("reaching the API server: %w", err)
 	}
-	cluster, err := drift.Read(ctx, c, diffPatience)
+	if s.cluster, err = drift.Read(ctx, clients, diffPatience); err != nil {
+		return nil, err
+	}
+	if s.blind = s.cluster.Blind(); len(s.blind) == 0 && !s.cluster.Synced() {
+		s.blind = []string{"the cluster has not shown everything in time"}
+	}
+	return s, nil
+}
+
+// live reads the cluster. What of it cannot be seen is unknown, and nothing is then compared: an object that is not seen may be
+// there all the same.
+func (r *diffRequest) live(ctx context.Context, p *sync.PreviewConfig) (side diffSide, unknown []string, err error) {
+	s, err := r.cluster.look(ctx)
 	if err != nil {
 		return side, nil, err
 	}
-	if unknown = cluster.Blind(); len(unknown) > 0 || !cluster.Synced() {
-		return side, append(unknown, "nothing is compared: what cannot be seen may be there all the same"), nil
+	side.Cluster = s.host
+	if len(s.blind) > 0 {
+		return side, append(s.blind, "nothing is compared: what cannot be seen may be there all the same"), nil
 	}
-	p.Cluster, p.Kube = cluster, kube
-	_, err = kube.CoreV1().ConfigMaps(p.Namespace).Get(ctx, sync.StateName, metav1.GetOptions{})
+	return side, r.into(ctx, s, p), nil
+}
+
+// into compares with what was seen, and says what cannot be known.
+func (r *diffRequest) into(ctx context.Context, s *seen, p *sync.PreviewConfig) (unknown []string) {
+	p.Cluster, p.Kube = s.cluster, s.kube
+	_, err := s.kube.CoreV1().ConfigMaps(p.Namespace).Get(ctx, sync.StateName, metav1.GetOptions{})
 	if apierrors.IsForbidden(err) {
 		p.Kube = nil
-		unknown = []string{fmt.Sprintf("what was applied before cannot be read, so that what has left Git is told as extra: %v", err)}
+		return []string{fmt.Sprintf("what was applied before cannot be read, so that what has left Git is told as extra: %v", err)}
 	}
-	return side, unknown, nil
+	return nil
 }

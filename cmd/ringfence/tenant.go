@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -43,8 +44,16 @@ func newTenantNewCommand() *cobra.Command {
 them, with the resources that all other tenants share, or else the Namespace alone. The namespace is --namespace, or NAME
 as the only glob of layout.namespaces has it ("caas-*" makes caas-NAME of it).
 
-Nothing is overwritten, and what would not render is not left behind. No cluster is asked. Commit it, and
-see with ringfence diff what it would do.`,
+--from-live NS writes the overlay of a namespace that lives: what the shared resources do not give already is written as it is, one
+file for each guarded object, without what the server and other tools have added to it; where the base has another object of that
+name, a patch keeps the live one. What Helm charts brought is left out, unless --charts is given, and so is what an overlay may not hold. Findings
+say so, name what opens everything and what other tools keep, and announce all in which the cluster and the
+overlay still differ.
+
+Nothing is overwritten, and what would not render is not left behind. Without --from-live no cluster is asked, and nothing is ever
+written to one. Commit it, and see with ringfence diff what it would do.
+
+Exit codes: 0 it is written, whatever was found; 2 it is not.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage(cmd, "one NAME is needed")
@@ -54,19 +63,35 @@ see with ringfence diff what it would do.`,
 	}
 	dir := cmd.Flags().String("dir", ".", "the root of the policy repository")
 	namespace := cmd.Flags().String("namespace", "", "the tenant's namespace")
+	from := cmd.Flags().String("from-live", "", "the namespace whose live policies are taken into the overlay")
+	charts := cmd.Flags().Bool("charts", false, "with --from-live: take what Helm charts brought, too")
+	cluster := clusterFlags(cmd)
 	must(cmd.MarkFlagDirname("dir"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if reasons := validation.IsDNS1123Label(args[0]); len(reasons) > 0 {
 			return usage(cmd, "%q is no name of a tenant: %s", args[0], strings.Join(reasons, "; "))
 		}
 		n := newTenant{dir: *dir, name: args[0], namespace: *namespace}
+		switch {
+		case cmd.Flags().Changed("from-live") && *from == "":
+			return usage(cmd, "--from-live is empty")
+		case *from == "" && (*charts || cluster.kubeconfig != "" || cluster.context != ""):
+			return usage(cmd, "--charts, --kubeconfig and --context go with --from-live")
+		case *from != "" && *namespace != "" && *namespace != *from:
+			return usage(cmd, "--from-live names the namespace: leave --namespace out")
+		case *from != "":
+			n.namespace, n.live = *from, &liveNamespace{cluster: cluster, charts: *charts}
+		}
 		return n.write(cmd.Context(), cmd.OutOrStdout())
 	}
 	return cmd
 }
 
 // newTenant is a tenant whose overlay is to be written.
-type newTenant struct{ dir, name, namespace string }
+type newTenant struct {
+	dir, name, namespace string
+	live                 *liveNamespace // where its policies are taken from; nil if from nowhere
+}
 
 func (n newTenant) write(ctx context.Context, out io.Writer) error {
 	snapshot, err := sources.Folder(n.dir)
@@ -95,6 +120,11 @@ func (n newTenant) write(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if n.live != nil {
+		if err := n.live.look(ctx, n.namespace); err != nil {
+			return err
+		}
+	}
 	target := filepath.Join(n.dir, filepath.FromSlash(folder))
 	if err := os.Mkdir(target, 0o755); err != nil { //nolint:gosec // as Git makes folders
 		if errors.Is(err, fs.ErrExist) {
@@ -102,22 +132,57 @@ func (n newTenant) write(ctx context.Context, out io.Writer) error {
 		}
 		return fmt.Errorf("making the overlay: %w", err)
 	}
-	if err := n.fill(ctx, target, shared); err != nil {
+	o := n.plain(shared)
+	if err := n.fill(ctx, target, o); err != nil {
 		return errors.Join(err, os.RemoveAll(target))
+	}
+	if n.live != nil {
+		if err := n.adopt(ctx, repository, folder, o, out); err != nil {
+			return errors.Join(err, os.RemoveAll(target))
+		}
+		return nil
 	}
 	_, err = fmt.Fprintf(out, "%s: the namespace %s; see what it would do: ringfence diff --tenant %s\n", folder, n.namespace, n.namespace)
 	return err
 }
 
-// fill writes the files and makes sure that they render.
-func (n newTenant) fill(ctx context.Context, target string, shared []string) error {
-	files := map[string]string{}
-	if len(shared) == 0 {
-		shared = []string{"namespace.yaml"}
-		files["namespace.yaml"] = fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n", n.namespace)
+// overlay is what is in the files of one.
+type overlay struct {
+	comment, namespace string
+	resources          []string
+	patches            []string // as they stand in the kustomization
+	files              map[string]string
+}
+
+// kustomization returns the file that names the others.
+func (o *overlay) kustomization() string {
+	text := o.comment + fmt.Sprintf("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\n", o.namespace)
+	if len(o.resources) > 0 {
+		text += "resources:\n- " + strings.Join(o.resources, "\n- ") + "\n"
 	}
-	files["kustomization.yaml"] = fmt.Sprintf("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources:\n- %s\n",
-		n.namespace, strings.Join(shared, "\n- "))
+	if len(o.patches) > 0 {
+		text += "patches:\n" + strings.Join(o.patches, "")
+	}
+	return text
+}
+
+// plain is the overlay of a tenant that has nothing of its own: what all share, or the Namespace alone.
+func (n newTenant) plain(shared []string) *overlay {
+	o := &overlay{namespace: n.namespace, resources: slices.Clone(shared), files: map[string]string{}}
+	switch kept := n.live != nil && n.live.keptBy != ""; {
+	case len(shared) == 0 && !kept:
+		o.resources = []string{"namespace.yaml"}
+		o.files["namespace.yaml"] = fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n", n.namespace)
+	case kept:
+		o.patches = []string{"- target: {kind: Namespace} # another tool keeps it\n  patch: '{$patch: delete, apiVersion: v1, kind: Namespace, metadata: {name: tenant}}'\n"}
+	}
+	return o
+}
+
+// fill writes the files and makes sure that they render.
+func (n newTenant) fill(ctx context.Context, target string, o *overlay) error {
+	files := maps.Clone(o.files)
+	files["kustomization.yaml"] = o.kustomization()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(target, name), []byte(text), 0o644); err != nil { //nolint:gosec // as Git writes files
 			return fmt.Errorf("writing the overlay: %w", err)
