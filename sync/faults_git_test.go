@@ -39,15 +39,16 @@ var calicoV3 = schema.GroupVersion{Group: kinds.GroupCalico, Version: "v3"}
 // wish is what Git says now: for each tenant, and "" for the cluster overlay, its objects.
 type wish struct {
 	dice    *rand.Rand
+	calico  bool     // there is something of Calico's among it
 	pool    []string // of tenants
 	tenants map[string]map[where]spoken
 	guard   string // of the labels of the guard's policy
 	ever    map[string]bool
 }
 
-func newWish(dice *rand.Rand, pool ...string) *wish {
-	w := &wish{dice: dice, pool: pool, tenants: map[string]map[where]spoken{}, guard: "1", ever: map[string]bool{}}
-	if withCalico() {
+func newWish(dice *rand.Rand, calico bool, pool ...string) *wish {
+	w := &wish{dice: dice, calico: calico, pool: pool, tenants: map[string]map[where]spoken{}, guard: "1", ever: map[string]bool{}}
+	if calico {
 		w.tenants[""] = map[where]spoken{tier(): {Spec: fields("{order: 500, defaultAction: Pass}")}}
 	}
 	for _, name := range pool[:len(pool)/2] {
@@ -79,7 +80,7 @@ func (w *wish) join(name string) {
 // allow adds or changes one object of a tenant.
 func (w *wish) allow(name string) {
 	n := w.dice.IntN(4)
-	if n == 3 && !withCalico() {
+	if n == 3 && !w.calico {
 		n = 0
 	}
 	if n == 3 {

@@ -35,6 +35,7 @@ type change struct {
 type annals struct {
 	testing.TB
 	client dynamic.Interface
+	kinds  []schema.GroupVersionResource
 
 	mu      stdsync.Mutex
 	changes []change                                             // not taken yet
@@ -43,22 +44,22 @@ type annals struct {
 }
 
 // chronicled are the kinds whose history is kept.
-func chronicled() []schema.GroupVersionResource {
+func chronicled(calico bool) []schema.GroupVersionResource {
 	out := []schema.GroupVersionResource{kinds.Namespace.GVR(), {Version: "v1", Resource: "configmaps"}, {Version: "v1", Resource: "secrets"}}
 	for _, k := range kinds.Guarded() {
-		if k.Group == kinds.GroupKubernetes || k.Group == kinds.GroupCalico && withCalico() {
+		if k.Group == kinds.GroupKubernetes || k.Group == kinds.GroupCalico && calico {
 			out = append(out, k.GVR())
 		}
 	}
 	return out
 }
 
-func newAnnals(t testing.TB, client dynamic.Interface) *annals {
-	h := &annals{TB: t, client: client, latest: map[schema.GroupVersionResource]map[types.UID]string{}}
+func newAnnals(t testing.TB, client dynamic.Interface, calico bool) *annals {
+	h := &annals{TB: t, client: client, kinds: chronicled(calico), latest: map[schema.GroupVersionResource]map[types.UID]string{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg stdsync.WaitGroup
 	t.Cleanup(func() { cancel(); wg.Wait() })
-	for _, kind := range chronicled() {
+	for _, kind := range h.kinds {
 		list, err := client.Resource(kind).List(ctx, metav1.ListOptions{})
 		require.NoError(t, err)
 		h.latest[kind] = map[types.UID]string{}
@@ -120,7 +121,7 @@ func (h *annals) take(kind schema.GroupVersionResource, gone bool, u *unstructur
 func (h *annals) caughtUp() ([]change, map[schema.GroupVersionResource][]unstructured.Unstructured) {
 	h.Helper()
 	live := map[schema.GroupVersionResource][]unstructured.Unstructured{}
-	for _, kind := range chronicled() {
+	for _, kind := range h.kinds {
 		require.Eventually(h, func() bool {
 			list, err := h.client.Resource(kind).List(h.Context(), metav1.ListOptions{})
 			require.NoError(h, err)

@@ -39,6 +39,7 @@ type ordeal struct {
 	*annals
 	repo    *repository
 	rogue   dynamic.Interface
+	calico  controlplane.Calico // how its kinds are served
 	dice    *rand.Rand
 	head    string
 	deeds   []string // lately
@@ -63,6 +64,10 @@ func deathbeds() []string {
 // cluster equals Git, and at no moment before was anything touched that is not Git's, was
 // isolation missing or the state anything but whole.
 func TestFaults(t *testing.T) {
+	onEachFlavour(t, testFaults)
+}
+
+func testFaults(t *testing.T, calico controlplane.Calico) {
 	rounds := 100
 	if os.Getenv("RINGFENCE_SCALE") == "full" {
 		rounds = 1000
@@ -73,8 +78,11 @@ func TestFaults(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("RINGFENCE_ROUNDS")); err == nil {
 		rounds = n
 	}
+	if calico != sharedCalico() {
+		rounds /= 5
+	}
 	seed := seedOf(t)
-	o := newOrdeal(t, seed)
+	o := newOrdeal(t, calico, seed)
 	for n := range rounds {
 		o.round(n)
 		if t.Failed() {
@@ -93,10 +101,10 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func newOrdeal(t *testing.T, seed uint64) *ordeal {
+func newOrdeal(t *testing.T, calico controlplane.Calico, seed uint64) *ordeal {
 	t.Helper()
 	plane, err := controlplane.Start(t.Context(), controlplane.Config{
-		Calico: sharedCalico(), Log: io.Discard,
+		Calico: calico, Log: io.Discard,
 		Args: []string{"--etcd-compaction-interval=0"}, // Calico's own API server has no bookmarks: a watch of what is quiet goes on from long ago
 	})
 	require.NoError(t, err)
@@ -104,15 +112,18 @@ func newOrdeal(t *testing.T, seed uint64) *ordeal {
 	proxy, err := trouble.Start(trouble.Config{REST: plane.REST(), Seed: seed})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = proxy.Close() })
-	o := &ordeal{T: t, repo: newRepository(t), law: newLaw(), kills: map[string]int{}, dice: rand.New(rand.NewPCG(seed, 0))}
+	o := &ordeal{T: t, calico: calico, repo: newRepository(t), law: newLaw(), kills: map[string]int{}, dice: rand.New(rand.NewPCG(seed, 0))}
 	o.rogue, err = dynamic.NewForConfig(plane.REST())
 	require.NoError(t, err)
-	o.annals = newAnnals(t, o.rogue)
-	o.wish = newWish(o.dice, "f-a", "f-b", "f-c", "f-d", "f-e", "f-f")
+	o.annals = newAnnals(t, o.rogue, o.withCalico())
+	o.wish = newWish(o.dice, o.withCalico(), "f-a", "f-b", "f-c", "f-d", "f-e", "f-f")
 	o.bystand()
 	o.nursery = newNursery(t, proxy, childConfig{Repo: o.repo.dir})
 	return o
 }
+
+// withCalico says whether Calico's kinds are served.
+func (o *ordeal) withCalico() bool { return o.calico != controlplane.NoCalico }
 
 // create makes an object that is nobody's business.
 func (o *ordeal) create(kind schema.GroupVersionResource, namespace, name, spec string) {
@@ -146,11 +157,11 @@ func (o *ordeal) bystand() {
 		o.create(kinds.NetworkPolicy.GVR(), name, "deny-all", "{podSelector: {}}")
 		o.create(secrets, name, "secret", "")
 		o.create(maps, name, StateName, "")
-		if withCalico() {
+		if o.withCalico() {
 			o.create(calicoV3.WithResource("networkpolicies"), name, "default.calico", "{tier: default, selector: all(), types: [Egress], egress: [{action: Allow}]}")
 		}
 	}
-	if !withCalico() {
+	if !o.withCalico() {
 		return
 	}
 	o.create(calicoV3.WithResource("tiers"), "", "theirs", "{order: 900, defaultAction: Pass}")

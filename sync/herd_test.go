@@ -8,16 +8,21 @@ import (
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/kustomize/kinds"
+	"github.com/ringfence/ringfence/sync/controlplane"
 )
 
 // What changes nothing of what Git says raises nothing: no difference, and no
 // write of ours. That it was looked at shows in the rounds of real drift, in the
 // same namespace and among the cluster-scoped objects, that end it.
 func TestHerd(t *testing.T) {
-	z := newZoo(t, Correct, 1)
+	onEachFlavour(t, testHerd)
+}
+
+func testHerd(t *testing.T, calico controlplane.Calico) {
+	z := newZoo(t, calico, Correct, 1)
 	tenant := z.names(1)[0]
 	herd := z.animals("testdata/zoo/herd.yaml")
-	require.GreaterOrEqual(t, len(herd), atLeast(25))
+	require.GreaterOrEqual(t, len(herd), z.atLeast(25))
 	b := z.visit(t)
 
 	z.probe(t, tenant)
@@ -32,7 +37,7 @@ func TestHerd(t *testing.T) {
 	}
 	z.probe(t, tenant)
 	assert.Equal(t, 2*before, z.writes.Load(), "what is written for the probes alone")
-	assert.Len(t, z.Drift(), atLeast(4), "two probes, twice, or one without Calico: %v", linesOf(z.Drift()))
+	assert.Len(t, z.Drift(), z.atLeast(4), "two probes, twice, or one without Calico: %v", linesOf(z.Drift()))
 }
 
 // seenBy waits until the daemon has seen an object as it is now, if it looks at its kind.
@@ -61,7 +66,7 @@ func (z *zoo) probe(t *testing.T, tenant string) {
 		tenant:        {Do: "merge", To: "np/web", As: "probe", With: label},
 		clusterTenant: {Do: "merge", To: "tier/" + z.namespace + "-fence", As: "probe", With: label},
 	}
-	if !withCalico() {
+	if !z.withCalico() {
 		delete(probes, clusterTenant)
 	}
 	known := len(z.Drift())

@@ -27,8 +27,7 @@ import (
 	"github.com/ringfence/ringfence/sync/controlplane"
 )
 
-// plane is one API server with Calico for the tests of this package, started by
-// the first that needs it.
+// plane is one API server for the tests of this package, started by the first that needs it.
 type plane struct {
 	once    stdsync.Once
 	control *controlplane.ControlPlane
@@ -36,9 +35,9 @@ type plane struct {
 }
 
 var (
-	shared     plane
-	aggregated plane
-	benches    atomic.Int64 // how many namespaces were made
+	planes = map[controlplane.Calico]*plane{controlplane.CalicoCRD: {}, controlplane.CalicoAggregated: {}, controlplane.NoCalico: {}}
+	// benches is how many namespaces were made.
+	benches atomic.Int64
 )
 
 func TestMain(m *testing.M) {
@@ -50,7 +49,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	for _, p := range []*plane{&shared, &aggregated} {
+	for _, p := range planes {
 		if p.control == nil {
 			continue
 		}
@@ -79,20 +78,34 @@ func withCalico() bool { return sharedCalico() != controlplane.NoCalico }
 // apiServer returns a client's configuration for the shared API server.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
-	return shared.start(t, sharedCalico())
+	return serverOf(t, sharedCalico())
 }
 
 // calicoServer returns a client's configuration for an API server beside which Calico's own runs.
 func calicoServer(t *testing.T) *rest.Config {
 	t.Helper()
-	if sharedCalico() == controlplane.CalicoAggregated {
-		return apiServer(t)
-	}
-	return aggregated.start(t, controlplane.CalicoAggregated)
+	return serverOf(t, controlplane.CalicoAggregated)
 }
 
-func (p *plane) start(t *testing.T, calico controlplane.Calico) *rest.Config {
+// onEachFlavour runs a test on the API server of each way in which Calico's kinds are served; with -short, or if
+// RINGFENCE_TEST_CALICO names one, on the shared one alone.
+func onEachFlavour(t *testing.T, test func(*testing.T, controlplane.Calico)) {
 	t.Helper()
+	for _, c := range []struct {
+		name   string
+		calico controlplane.Calico
+	}{{"native", controlplane.CalicoCRD}, {"aggregated", controlplane.CalicoAggregated}, {"none", controlplane.NoCalico}} {
+		if (testing.Short() || os.Getenv("RINGFENCE_TEST_CALICO") != "") && c.calico != sharedCalico() {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) { test(t, c.calico) })
+	}
+}
+
+// serverOf returns a client's configuration for the API server that serves Calico's kinds so.
+func serverOf(t *testing.T, calico controlplane.Calico) *rest.Config {
+	t.Helper()
+	p := planes[calico]
 	p.once.Do(func() {
 		p.control, p.err = controlplane.Start(context.Background(), controlplane.Config{Calico: calico})
 	})
