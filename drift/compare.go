@@ -62,19 +62,22 @@ func withoutTenant(labels map[string]string) map[string]string {
 
 // SameAs says whether both are the same object with the same content.
 func (w *Wanted) SameAs(other *Wanted) bool {
+	if w == other {
+		return true
+	}
 	if other == nil || w.ID != other.ID {
 		return false
 	}
-	if w == other || w.Unstructured == other.Unstructured {
-		return true
-	}
-	return reflect.DeepEqual(w.Object.Object, other.Object.Object)
+	return w.Unstructured == other.Unstructured || reflect.DeepEqual(w.Object.Object, other.Object.Object)
 }
 
 // Fields returns where the live object differs from what is wanted, sorted by
 // path; none means that they are equal. For a Namespace only what Git says of
 // it is looked at, since others rightly add to it.
 func (w *Wanted) Fields(live *Observed) ([]Field, error) {
+	if w.ID.Kind != kinds.Namespace && live.GetDeletionTimestamp() == nil && alike(w.ID.Kind, w.Unstructured, live.Unstructured, w.GetAnnotations()) {
+		return nil, nil
+	}
 	want, err := w.canonical()
 	if err != nil {
 		return nil, err

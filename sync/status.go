@@ -160,9 +160,12 @@ func (e *Engine) Status() Status {
 	s.Revision, s.PruneHeld, s.Refused = w.revision, w.pruneHeld, w.refused
 	s.Held = append(s.Held, w.held()...)
 	s.Ready = e.cluster.Synced()
-	for _, t := range e.Tenants() {
-		if t.Name != clusterTenant {
-			s.Tenants[t.State]++
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, t := range w.targets {
+		if name != clusterTenant {
+			one := tenant(w, t, e.reports[name], e.ledger.Standing(name), !s.Ready).frozenBy(e.frozen.Load())
+			s.Tenants[one.State]++
 		}
 	}
 	return s
@@ -205,10 +208,10 @@ func (e *Engine) Tenants() []Tenant {
 func tenant(w *world, t *target, r report, standing int, blind bool) Tenant {
 	out := Tenant{
 		Name: t.name, Overlay: t.overlay, Wanted: w.revision, Applied: r.applied,
-		Objects: len(t.wanted), Drift: standing, Problems: append(slices.Clone(t.problems), problems(r.err)...),
+		Objects: len(t.wanted), Drift: standing, Problems: append(slices.Clip(t.problems), problems(r.err)...),
 	}
-	current := r.target != nil && t.sameObjects(r.target)
-	if current && r.reached {
+	reached := r.reached && t.sameObjects(r.target)
+	if reached {
 		out.Applied = t.revision
 	}
 	switch {
@@ -222,7 +225,7 @@ func tenant(w *world, t *target, r report, standing int, blind bool) Tenant {
 		out.State = Drifted
 	case !t.suspended.IsZero():
 		out.State, out.Until = Suspended, t.suspended
-	case !current || !r.reached:
+	case !reached:
 		out.State = Pending
 	default:
 		out.State = Synced

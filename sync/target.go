@@ -125,7 +125,7 @@ func prepare(objects []kustomize.Object, before *target) []*drift.Wanted {
 
 // sameObjects says whether both want the same objects with the same content.
 func (t *target) sameObjects(other *target) bool {
-	return other != nil && slices.EqualFunc(t.wanted, other.wanted, (*drift.Wanted).SameAs)
+	return t == other || other != nil && slices.EqualFunc(t.wanted, other.wanted, (*drift.Wanted).SameAs)
 }
 
 // withProblems returns the target as it was, with the newest revision's

@@ -179,12 +179,18 @@ func BenchmarkFirstSync(b *testing.B) {
 		plane, err := controlplane.Start(b.Context(), controlplane.Config{Log: io.Discard})
 		require.NoError(b, err)
 		warm(b, plane.REST())
-		bare := bareLoop(b, plane.REST(), renderGenerated(b, tenants, perTenant-2), 8)
+		objects := float64(tenants * perTenant)
+		rendered := renderGenerated(b, tenants, perTenant-2)
+		used := spent(b, plane)
+		bare := bareLoop(b, plane.REST(), rendered, 8)
+		bareUsed := spent(b, plane).since(used)
 
 		r := startRunning(b, plane, tenants, perTenant-2)
+		used = spent(b, plane)
 		began := time.Now()
 		r.await(r.head())
-		ours := float64(tenants*perTenant) / time.Since(began).Seconds()
+		ours := objects / time.Since(began).Seconds()
+		spent(b, plane).since(used).report(b, "first", bareUsed, objects)
 		first := r.settle()
 
 		commit := r.pushOne(9000)
@@ -207,13 +213,18 @@ func BenchmarkFirstSync(b *testing.B) {
 			{"base", map[int]string{0: "[{protocol: TCP, port: 8000}, {protocol: TCP, port: 9100}]", 1: "[{protocol: TCP, port: 8001, endPort: 8001}, {protocol: UDP, port: 1}]"}},
 			{"both", map[int]string{0: "[{protocol: TCP, port: 9200}]", 1: "[{protocol: TCP, port: 9201}]"}},
 		} {
-			bare := bareLoop(b, plane.REST(), changedGenerated(b, tenants, change.base), 8)
+			objects := float64(2 * tenants)
+			rendered := changedGenerated(b, tenants, change.base)
+			used := spent(b, plane)
+			bare := bareLoop(b, plane.REST(), rendered, 8)
+			bareUsed := spent(b, plane).since(used)
+			used = spent(b, plane)
 			commit := r.pushBase(change.base)
 			began := time.Now()
 			r.await(commit)
 			took := time.Since(began).Seconds() // up to a second of it until the next poll
+			spent(b, plane).since(used).report(b, change.name, bareUsed, objects)
 			after := r.settle()
-			objects := float64(2 * tenants)
 			b.ReportMetric(objects/took/bare, change.name+"-of-bare")
 			b.ReportMetric(float64(after-before)/objects, change.name+"-requests/object")
 			before = after

@@ -46,7 +46,7 @@ func (v *Validator) tried(ctx context.Context, w *drift.Wanted, version string, 
 	if !v.tells(w) {
 		return nil, nil
 	}
-	err := v.memory.once(ctx, keyOf(w, version), func() bool {
+	err := v.accepted.once(ctx, keyOf(w, version), func() bool {
 		faults, unknown = v.ask(ctx, w, stands)
 		return len(faults) == 0 && unknown == nil
 	})

@@ -40,8 +40,9 @@ func keyOf(w *drift.Wanted, version string) key {
 	return key(sum.Sum(nil))
 }
 
-// memory holds what the API server has accepted. What it refused is not remembered: quotas and admission rules of one
-// namespace are no reason to refuse the same in another, and may change without any schema.
+// memory holds what was found acceptable. What was not is not remembered: quotas and admission rules of one
+// namespace are no reason to refuse the same in another, and may change without any schema; and each object that a schema
+// refuses is told with its own place.
 type memory struct {
 	mu       sync.Mutex
 	accepted map[key]bool

@@ -35,7 +35,8 @@ type Config struct {
 type Validator struct {
 	config  Config
 	schemas *schemas
-	memory  *memory
+	// accepted are those that the API server accepted, whole those in which a schema found nothing.
+	accepted, whole *memory
 }
 
 // New returns a Validator that has asked for nothing yet.
@@ -49,7 +50,7 @@ func New(c Config) (*Validator, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Validator{config: c, schemas: newSchemas(c), memory: newMemory()}, nil
+	return &Validator{config: c, schemas: newSchemas(c), accepted: newMemory(), whole: newMemory()}, nil
 }
 
 // Fault is one reason why the API server would refuse an object.
@@ -86,7 +87,13 @@ func (v *Validator) Validate(ctx context.Context, objects []*drift.Wanted, stand
 		if err != nil {
 			return faults, err
 		}
-		faults = append(faults, s.check(ctx, w)...)
+		if err := v.whole.once(ctx, keyOf(w, s.version), func() bool {
+			found := s.check(ctx, w)
+			faults = append(faults, found...)
+			return len(found) == 0
+		}); err != nil {
+			return faults, err
+		}
 		trials = append(trials, trial{w, s})
 	}
 	if len(faults) > 0 {
