@@ -13,7 +13,8 @@ import (
 	"github.com/ringfence/ringfence/sync/controlplane"
 )
 
-// used is processor time: of this process, and of the control plane.
+// used is processor time: of this process, and of the control plane. Unlike what a clock says, it says much the same on a
+// machine that does other things beside it.
 type used struct{ here, there time.Duration }
 
 // spent returns what was used until now; nothing where the system has no /proc.
@@ -25,18 +26,7 @@ func spent(tb testing.TB, plane *controlplane.ControlPlane) used {
 // since returns what was used after before.
 func (u used) since(before used) used { return used{u.here - before.here, u.there - before.there} }
 
-// report prints what each object took, and how much of it would do without us. Unlike what a clock says, this says
-// the same on a machine that does other things beside it.
-func (u used) report(b *testing.B, what string, bare used, objects float64) {
-	b.Helper()
-	if u.there == 0 {
-		return
-	}
-	milliseconds := func(d time.Duration) float64 { return d.Seconds() * 1000 / objects }
-	b.Logf("%s: processor time of an object: %.2f ms here and %.2f ms in the control plane; bare %.2f ms and %.2f ms", what,
-		milliseconds(u.here), milliseconds(u.there), milliseconds(bare.here), milliseconds(bare.there))
-	b.ReportMetric((bare.here+bare.there).Seconds()/(u.here+u.there).Seconds(), what+"-cpu-of-bare")
-}
+func (u used) seconds() float64 { return (u.here + u.there).Seconds() }
 
 // processorTime returns what a process has used of processors, by proc_pid_stat(5).
 func processorTime(tb testing.TB, pid int) time.Duration {
