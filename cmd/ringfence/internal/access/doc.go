@@ -9,8 +9,9 @@
 //
 // Limitations: an answer that goes on (server-sent events) was allowed when it began; it is ended after [Longest], and whoever
 // may no longer read does not get the next. Browsers send no bearer token by themselves: for people something before the
-// page adds it (an authenticating proxy).
+// page adds it (an authenticating proxy, or one on their own machine; README.md shows both).
 //
-// Rejected: passwords and sessions of our own (the cluster has users already), and asking on every request (a page that
+// Rejected: passwords and sessions of our own (the cluster has users already); a form that takes a token and keeps it in a
+// cookie (a cookie of localhost, where kubectl port-forward brings people, goes to every program there); and asking on every request (a page that
 // reloads itself would be a load).
 package access

@@ -65,7 +65,7 @@ func (g *Gate) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := bearer(r)
 		if !ok {
-			refuse(w, verdict{Code: http.StatusUnauthorized, Message: "a bearer token of the cluster is needed (hint: Authorization: Bearer TOKEN)"})
+			refuse(w, verdict{Code: http.StatusUnauthorized, Message: "a bearer token of the cluster is needed (hint: " + hint(r) + ")"})
 			return
 		}
 		if v := g.verdict(r.Context(), token, verb(r.Method), URL(r.URL.Path)); v.Code != http.StatusOK {
@@ -89,6 +89,14 @@ func URL(path string) string {
 		return path
 	}
 	return Prefix + path
+}
+
+// hint says how to come by a token: who asks for a page has a browser, which sends none.
+func hint(r *http.Request) string {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return "a browser sends none: open the page through a proxy that adds it, as README.md shows under \"Who may read\""
+	}
+	return "Authorization: Bearer TOKEN"
 }
 
 // bearer returns the token of a request. One is enough: who sends two may mean either.
