@@ -160,12 +160,12 @@ func (e *Engine) Status() Status {
 	s.Revision, s.PruneHeld, s.Refused = w.revision, w.pruneHeld, w.refused
 	s.Held = append(s.Held, w.held()...)
 	s.Ready = e.cluster.Synced()
+	frozen := e.frozen.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for name, t := range w.targets {
 		if name != clusterTenant {
-			one := tenant(w, t, e.reports[name], e.ledger.Standing(name), !s.Ready).frozenBy(e.frozen.Load())
-			s.Tenants[one.State]++
+			s.Tenants[stateOf(t, e.reports[name], e.ledger.Standing(name), !s.Ready).frozenBy(name, frozen)]++
 		}
 	}
 	return s
@@ -207,30 +207,46 @@ func (e *Engine) Tenants() []Tenant {
 
 func tenant(w *world, t *target, r report, standing int, blind bool) Tenant {
 	out := Tenant{
-		Name: t.name, Overlay: t.overlay, Wanted: w.revision, Applied: r.applied,
+		Name: t.name, Overlay: t.overlay, Wanted: w.revision, Applied: r.applied, State: stateOf(t, r, standing, blind),
 		Objects: len(t.wanted), Drift: standing, Problems: append(slices.Clip(t.problems), problems(r.err)...),
 	}
-	reached := r.reached && t.sameObjects(r.target)
-	if reached {
+	if r.stands(t) {
 		out.Applied = t.revision
 	}
-	switch {
-	case !t.quarantined.IsZero():
-		out.State = Quarantined
-	case blind || r.blind:
-		out.State = Unknown
-	case len(out.Problems) > 0:
-		out.State = Failed
-	case standing > 0:
-		out.State = Drifted
-	case !t.suspended.IsZero():
-		out.State, out.Until = Suspended, t.suspended
-	case !reached:
-		out.State = Pending
-	default:
-		out.State = Synced
+	if out.State == Suspended {
+		out.Until = t.suspended
 	}
 	return out
+}
+
+// stands says whether a target stands in full.
+func (r report) stands(t *target) bool { return r.reached && t.sameObjects(r.target) }
+
+// stateOf returns the state of a tenant, were nothing frozen.
+func stateOf(t *target, r report, standing int, blind bool) State {
+	switch {
+	case !t.quarantined.IsZero():
+		return Quarantined
+	case blind || r.blind:
+		return Unknown
+	case len(t.problems) > 0 || r.err != nil:
+		return Failed
+	case standing > 0:
+		return Drifted
+	case !t.suspended.IsZero():
+		return Suspended
+	case !r.stands(t):
+		return Pending
+	}
+	return Synced
+}
+
+// frozenBy returns the state while a freeze holds a revision back that touches the tenant.
+func (s State) frozenBy(name string, f *frozen) State {
+	if f.touches(name) && (s == Pending || s == Synced) {
+		return Suspended
+	}
+	return s
 }
 
 // frozenBy returns the tenant as it is while a freeze holds a revision back that touches it.
@@ -239,11 +255,8 @@ func (t Tenant) frozenBy(f *frozen) Tenant {
 		return t
 	}
 	t.Wanted = f.revision
-	if t.State == Suspended || t.State == Pending || t.State == Synced {
-		t.State = Suspended
-		if f.until.After(t.Until) {
-			t.Until = f.until
-		}
+	if t.State = t.State.frozenBy(t.Name, f); t.State == Suspended && f.until.After(t.Until) {
+		t.Until = f.until
 	}
 	return t
 }

@@ -69,7 +69,11 @@ func BenchmarkFirstSync(b *testing.B) {
 			r.start()
 			r.await(r.head())
 			before := r.settle()
-			c.measure(change.name, func() { r.await(r.pushBase(change.base)) })
+			commit := r.pushBase(change.base)
+			c.measure(change.name, func() {
+				r.announce()
+				r.await(commit)
+			})
 			requests := r.settle() - before
 			r.stop()
 			c.report(float64(requests))

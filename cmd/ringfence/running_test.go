@@ -93,12 +93,18 @@ func (r *running) start() {
 	}
 }
 
-// push pushes what was changed, tells the daemon of it as a forge does, and returns the commit.
+// push pushes what was changed, of which the daemon does not know yet, and returns the commit.
 func (r *running) push(message string) string {
 	r.tb.Helper()
 	r.git("-C", r.clone, "add", "-A")
 	r.git("-C", r.clone, "commit", "-qm", message)
 	r.git("-C", r.clone, "push", "-q", "origin", "HEAD:main")
+	return r.head()
+}
+
+// announce tells the daemon of a push, as a forge does.
+func (r *running) announce() {
+	r.tb.Helper()
 	request, err := http.NewRequestWithContext(r.tb.Context(), http.MethodPost, "http://"+r.address+"/hook", strings.NewReader("{}"))
 	require.NoError(r.tb, err)
 	request.Header.Set("X-Gitlab-Event", "Push Hook")
@@ -107,7 +113,6 @@ func (r *running) push(message string) string {
 	require.NoError(r.tb, err)
 	require.NoError(r.tb, answer.Body.Close())
 	require.Equal(r.tb, http.StatusAccepted, answer.StatusCode)
-	return r.head()
 }
 
 func (r *running) git(args ...string) string {
@@ -131,7 +136,7 @@ func (r *running) await(commit string) {
 	}, 5*time.Minute, 50*time.Millisecond) // to look costs a part of what is measured
 }
 
-// pushOne changes one tenant alone and returns the commit.
+// pushOne changes one tenant alone, tells the daemon, and returns the commit.
 func (r *running) pushOne(port int) string {
 	r.tb.Helper()
 	path := filepath.Join(r.clone, "overlays", "t-0001")
@@ -139,7 +144,9 @@ func (r *running) pushOne(port int) string {
 		fmt.Sprintf("{podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{protocol: TCP, port: %d}]}]}", port))), 0o600))
 	require.NoError(r.tb, os.WriteFile(filepath.Join(path, "kustomization.yaml"),
 		[]byte("namespace: t-0001\nresources: [../../base/tenant, extra.yaml]\n"), 0o600))
-	return r.push("one tenant")
+	commit := r.push("one tenant")
+	r.announce()
+	return commit
 }
 
 func (r *running) head() string { return r.git("-C", r.clone, "rev-parse", "HEAD") }
