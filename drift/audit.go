@@ -2,6 +2,7 @@ package drift
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,17 +19,19 @@ const auditGrace = 2 * time.Second
 // Audit lists every watched kind anew and compares with what the watches said.
 // It returns the number of objects on which they disagree for longer than a
 // grace of 2 seconds; the list then replaces what the watch had. It costs one
-// paged list per kind (two for a kind under suspicion).
+// paged list per kind (two for a kind under suspicion). A kind that cannot be listed
+// keeps no other from being audited; the error joins one for each such kind.
 func (c *Cluster) Audit(ctx context.Context) (disagreements int, err error) {
+	var errs []error
 	for k, w := range c.all() {
 		n, err := w.audit(ctx)
 		if err != nil {
-			return disagreements, fmt.Errorf("auditing %s: %w", label(k), err)
+			errs = append(errs, fmt.Errorf("auditing %s: %w", label(k), c.withGrant(err)))
 		}
 		disagreements += n
 	}
-	c.config.Metrics.audited(disagreements)
-	return disagreements, nil
+	c.config.Metrics.audited(disagreements, len(errs) == 0)
+	return disagreements, errors.Join(errs...)
 }
 
 func (w *watched) audit(ctx context.Context) (int, error) {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
+	"github.com/ringfence/ringfence/drift/permissions"
 	"github.com/ringfence/ringfence/kustomize/kinds"
 )
 
@@ -37,6 +38,8 @@ type ClusterConfig struct {
 	// Rediscover is how often the served kinds are asked for without an
 	// occasion; default 10 minutes.
 	Rediscover time.Duration
+	// Holder is whose role should grant what turns out to be missing; "" means permissions.Daemon.
+	Holder permissions.Holder
 	// Metrics may be nil.
 	Metrics *Metrics
 	// Log may be nil.
@@ -74,6 +77,9 @@ func NewCluster(c ClusterConfig) (*Cluster, error) {
 	}
 	if c.Rediscover == 0 {
 		c.Rediscover = 10 * time.Minute
+	}
+	if c.Holder == "" {
+		c.Holder = permissions.Daemon
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)
@@ -124,6 +130,9 @@ func (c *Cluster) Run(ctx context.Context) error {
 		pause.Reset(c.config.Rediscover)
 	}
 }
+
+// withGrant returns the error with what grants the permission that it says is missing.
+func (c *Cluster) withGrant(err error) error { return permissions.Explain(c.config.Holder, err) }
 
 // secondLook is the pause between the two discoveries that follow an occasion.
 const secondLook = time.Second

@@ -161,7 +161,7 @@ func (c *Cluster) watchOccasions(ctx context.Context, resource schema.GroupVersi
 		w, err := c.config.Metadata.Resource(resource).Watch(ctx, options)
 		if apierrors.IsForbidden(err) && !forbidden {
 			forbidden = true
-			c.config.Log.Warn("what is served may not be watched, and a change is seen later", "err", WithGrant(err))
+			c.config.Log.Warn("what is served may not be watched, and a change is seen later", "err", c.withGrant(err))
 		}
 		if err == nil {
 			forbidden = false

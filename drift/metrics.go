@@ -124,8 +124,11 @@ func (m *Metrics) watch(k kinds.Kind, synced bool) {
 
 func (m *Metrics) unwatch(k kinds.Kind) { m.synced.DeleteLabelValues(label(k)) }
 
-func (m *Metrics) audited(disagreements int) {
-	m.auditSuccess.Set(float64(time.Now().Unix()))
+// audited notes an audit, and whether it was whole.
+func (m *Metrics) audited(disagreements int, whole bool) {
+	if whole {
+		m.auditSuccess.Set(float64(time.Now().Unix()))
+	}
 	m.disagreements.Add(float64(disagreements))
 }
 

@@ -96,7 +96,7 @@ func (w *watched) hiddenTiers(ctx context.Context, tiers *watched) (string, erro
 		_, err := resource.List(ctx, metav1.ListOptions{FieldSelector: "spec.tier=" + tier.ID.Name, Limit: 1})
 		switch {
 		case apierrors.IsForbidden(err):
-			return fmt.Sprintf("the policies of the tier %s are hidden: %v", tier.ID.Name, WithGrant(err)), nil
+			return fmt.Sprintf("the policies of the tier %s are hidden: %v", tier.ID.Name, w.cluster.withGrant(err)), nil
 		case apierrors.IsBadRequest(err): // no such selector: not Calico's own API server
 			return "", nil
 		case err != nil:

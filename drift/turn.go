@@ -25,7 +25,7 @@ func (c *Cluster) askFlavour(ctx context.Context) (Flavour, error) {
 	if apierrors.IsForbidden(err) {
 		if !c.warned {
 			c.warned = true
-			c.config.Log.Warn("who serves Calico's kinds may not be asked, and the worst is assumed", "err", WithGrant(err))
+			c.config.Log.Warn("who serves Calico's kinds may not be asked, and the worst is assumed", "err", c.withGrant(err))
 		}
 		return "", nil
 	}

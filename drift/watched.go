@@ -242,7 +242,7 @@ func (w *watched) lost(err error) {
 	if apierrors.IsNotFound(err) { // the kind may be served no longer
 		w.cluster.rediscover()
 	}
-	w.note(WithGrant(err).Error())
+	w.note(w.cluster.withGrant(err).Error())
 }
 
 func (w *watched) note(reason string) {

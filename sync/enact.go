@@ -250,7 +250,7 @@ func (r *round) write(ctx context.Context, s *step, between *unstructured.Unstru
 	}
 	switch {
 	case err != nil && d.Want == nil:
-		return fmt.Errorf("closing %s, which is not in Git: %w", d.ID, err)
+		return fmt.Errorf("closing %s, which is not in Git: %w", d.ID, drift.WithGrant(err))
 	case err != nil:
 		return describe(d.Want, err)
 	}
@@ -287,7 +287,7 @@ func (r *round) remove(ctx context.Context, s step) error {
 	if err != nil {
 		metrics.objects.WithLabelValues(string(failed)).Inc()
 		r.deeds.did(failed, d.ID, s.drifted)
-		return fmt.Errorf("removing %s, which is not in Git: %w", d.ID, err)
+		return fmt.Errorf("removing %s, which is not in Git: %w", d.ID, drift.WithGrant(err))
 	}
 	metrics.objects.WithLabelValues(string(pruned)).Inc()
 	r.deeds.did(pruned, d.ID, s.drifted)

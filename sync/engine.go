@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -213,12 +214,15 @@ func (e *Engine) audit(ctx context.Context) {
 			return
 		}
 		n, err := e.cluster.Audit(ctx)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case err != nil:
-			e.config.Log.Warn("the audit could not be done", "err", drift.WithGrant(err))
-		case n > 0:
+		}
+		if err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				e.config.Log.Warn("the audit could not be done", "err", line)
+			}
+		}
+		if n > 0 {
 			e.config.Log.Warn("the audit found objects that a watch had wrong", "count", n)
 		}
 	}

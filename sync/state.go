@@ -13,10 +13,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/permissions"
 )
 
 // StateName is the ConfigMap that holds the state, one key per instance.
-const StateName = "ringfence-state"
+const StateName = permissions.StateName
+
+// StateKey is the key of an instance's state.
+func StateKey(instance string) string { return instance + ".json" }
 
 // state is all that must survive a restart; the rest is rebuilt from Git and
 // the cluster.
@@ -92,7 +96,7 @@ type stateStore struct {
 	known *corev1.ConfigMap // as last read or written; nil: not known
 }
 
-func (s *stateStore) key() string { return s.instance + ".json" }
+func (s *stateStore) key() string { return StateKey(s.instance) }
 
 // load reads the state; an absent one is empty. A state that cannot be read is
 // an error: going on would forget what must be removed.

@@ -101,3 +101,11 @@ func asRendered(object map[string]any) {
 		}
 	}
 }
+
+// killCalico ends Calico's own API server, which stays registered: kill-calico.
+func killCalico(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: kill-calico")
+	}
+	ts.Check((*planeOf(ts)).KillCalico())
+}

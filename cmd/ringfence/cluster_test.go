@@ -106,6 +106,7 @@ var gitIdentity = map[string]string{
 func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	commands := scriptCommands()
 	commands["cluster"] = startCluster
+	commands["kill-calico"] = killCalico
 	commands["git-server"] = startGit
 	commands["config"] = writeConfig
 	commands["push"] = push

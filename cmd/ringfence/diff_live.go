@@ -14,6 +14,7 @@ import (
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/app"
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/permissions"
 	"github.com/ringfence/ringfence/sync"
 )
 
@@ -38,7 +39,7 @@ func (c *connection) look(ctx context.Context) (*seen, error) {
 	silenceClient()
 	config.QPS = -1 // one list for each kind: the API server's own fairness is enough
 	s := &seen{host: config.Host, rest: config}
-	clients := drift.ClusterConfig{}
+	clients := drift.ClusterConfig{Holder: permissions.Reader}
 	if clients.Dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("reaching the API server: %w", err)
 	}
@@ -85,7 +86,7 @@ func (r *diffRequest) into(ctx context.Context, s *seen, p *sync.PreviewConfig) 
 	_, err := s.kube.CoreV1().ConfigMaps(p.Namespace).Get(ctx, sync.StateName, metav1.GetOptions{})
 	if apierrors.IsForbidden(err) {
 		p.Kube = nil
-		return []string{fmt.Sprintf("what was applied before cannot be read, so that what has left Git is told as extra: %v", err)}
+		return []string{fmt.Sprintf("what was applied before cannot be read, so that what has left Git is told as extra: %v", permissions.Explain(permissions.Reader, err))}
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/cache"
 	authentication "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorization "k8s.io/client-go/kubernetes/typed/authorization/v1"
+
+	"github.com/ringfence/ringfence/drift"
 )
 
 // Memory is how long an answer of the API server is believed, and Longest how long one request may last.
@@ -136,7 +138,7 @@ func (g *Gate) verdict(ctx context.Context, token, verb, path string) verdict {
 		v, err := g.ask(ctx, token, verb, path)
 		if err != nil {
 			if g.silence.Allow() {
-				g.config.Log.Warn("nobody is let in, for the API server cannot be asked who may read", "err", err)
+				g.config.Log.Warn("nobody is let in, for the API server cannot be asked who may read", "err", drift.WithGrant(err))
 			}
 			return v, nil // and not remembered
 		}

@@ -23,8 +23,13 @@ func (e *examination) apis(ctx context.Context) {
 	}
 	e.flavour = flavour
 	stored := e.serves(kinds.GroupStored)
+	silent := slices.Contains(e.silent, kinds.GroupCalico)
+	if flavour == drift.FlavourAggregated && !silent { // what is known of the group may be of before
+		_, err := e.asking.ServerResourcesForGroupVersion(kinds.GroupCalico + "/v3")
+		silent = err != nil
+	}
 	switch {
-	case slices.Contains(e.silent, kinds.GroupCalico):
+	case silent:
 		e.add("calico", Error, kinds.GroupCalico+"/v3 is registered and does not answer", "every tenant is unknown, and nothing is corrected until it does", "see the pods of Calico's API server: kubectl get apiservice v3.projectcalico.org")
 		return
 	case flavour == drift.FlavourAggregated:
@@ -97,11 +102,16 @@ func (e *examination) calicoObject(ctx context.Context, resource, name string) *
 	if !ok {
 		return nil
 	}
-	o, err := e.dynamic.Resource(gvr).Get(ctx, name, metav1.GetOptions{})
+	list, err := e.dynamic.Resource(gvr).List(ctx, metav1.ListOptions{}) // what else asks for the kind may list it, and not get it
 	if err != nil {
 		return nil
 	}
-	return o
+	for i := range list.Items {
+		if list.Items[i].GetName() == name {
+			return &list.Items[i]
+		}
+	}
+	return nil
 }
 
 func (e *examination) calicoResource(resource string) (schema.GroupVersionResource, bool) {

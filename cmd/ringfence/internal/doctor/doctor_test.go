@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/ringfence/ringfence/cmd/ringfence/internal/permissions"
+	"github.com/ringfence/ringfence/drift/permissions"
 )
 
 // A Date header is cut to whole seconds, and an answer takes its time: neither is skew.

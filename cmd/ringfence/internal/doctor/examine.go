@@ -17,6 +17,7 @@ import (
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/app"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/permissions"
 )
 
 // Config says what is looked at.
@@ -90,8 +91,8 @@ func (e *examination) add(check string, level Level, what, why, do string) {
 
 // blind tells what could not be seen: unknown, or skipped where that is no gap of the whole.
 func (e *examination) blind(check string, level Level, what string, err error) {
-	do := ""
-	if apierrors.IsForbidden(err) {
+	do := permissions.Hint(permissions.Reader, err)
+	if do == "" && apierrors.IsForbidden(err) {
 		do = "ask as somebody who may see it"
 	}
 	e.add(check, level, what+" cannot be seen", err.Error(), do)

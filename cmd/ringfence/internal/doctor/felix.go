@@ -34,7 +34,7 @@ func (e *examination) felix(ctx context.Context) {
 	}
 	list, err := e.dynamic.Resource(gvr).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		e.blind("felix", Skipped, "Felix' settings", err)
+		e.blind("felix", Unknown, "Felix' settings", err)
 		return
 	}
 	if e.sets == nil {

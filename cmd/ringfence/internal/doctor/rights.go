@@ -15,8 +15,8 @@ import (
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/ringfence/ringfence/cmd/ringfence/internal/permissions"
 	"github.com/ringfence/ringfence/drift"
+	"github.com/ringfence/ringfence/drift/permissions"
 )
 
 // reviewers is how many reviews are asked for at a time.

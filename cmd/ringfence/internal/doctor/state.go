@@ -15,7 +15,7 @@ func (e *examination) state(ctx context.Context) {
 	namespace := e.config.Daemon.LeaderElection.Namespace
 	cm, err := e.kube.CoreV1().ConfigMaps(namespace).Get(ctx, sync.StateName, metav1.GetOptions{})
 	switch {
-	case err == nil && cm.Data[e.config.Daemon.Instance] == "":
+	case err == nil && cm.Data[sync.StateKey(e.config.Daemon.Instance)] == "":
 		e.ok("state", "ConfigMap %s/%s knows nothing of the instance %s: nothing was applied yet", namespace, sync.StateName, e.config.Daemon.Instance)
 		return
 	case err == nil:
@@ -25,12 +25,12 @@ func (e *examination) state(ctx context.Context) {
 		e.blind("state", Unknown, fmt.Sprintf("ConfigMap %s/%s", namespace, sync.StateName), err)
 		return
 	}
-	_, err = e.kube.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	list, err := e.kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + namespace})
 	switch {
-	case err == nil:
-		e.ok("state", "nothing was applied yet: there is no ConfigMap %s/%s", namespace, sync.StateName)
-	case !apierrors.IsNotFound(err):
+	case err != nil:
 		e.blind("state", Unknown, "the namespace "+namespace, err)
+	case len(list.Items) > 0:
+		e.ok("state", "nothing was applied yet: there is no ConfigMap %s/%s", namespace, sync.StateName)
 	case e.observes():
 		e.ok("state", "there is no namespace %s, and none is needed to observe", namespace)
 	default:

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/pager"
 
+	"github.com/ringfence/ringfence/drift/permissions"
 	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
 )
@@ -97,7 +98,7 @@ func (r *reading) list(ctx context.Context, k liveKind) error {
 	case ctx.Err() != nil || !isAnswer(err):
 		return fmt.Errorf("reading the cluster: %w", err)
 	default:
-		r.missing(k, fmt.Sprintf("cannot be read: %v", err))
+		r.missing(k, fmt.Sprintf("cannot be read: %v", permissions.Explain(permissions.Reader, err)))
 		return nil
 	}
 	for _, u := range found {

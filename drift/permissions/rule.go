@@ -17,6 +17,14 @@ const (
 	Reader Holder = "ringfence-reader"
 )
 
+// file returns where the holder's roles are shipped.
+func (h Holder) file() string {
+	if h == Reader {
+		return "base/ringfence/readers.yaml"
+	}
+	return "base/ringfence/rbac.yaml"
+}
+
 // Condition says of which clusters and configurations a permission is.
 type Condition string
 
@@ -56,6 +64,14 @@ type Rule struct {
 	Lost string
 }
 
+// role is the kind of the role that grants the rule.
+func (r Rule) role() string {
+	if r.Own {
+		return "Role"
+	}
+	return "ClusterRole"
+}
+
 // Access is one verb on one resource: what RBAC grants and a review asks for.
 type Access struct {
 	// Verb is the API's: get, list, watch, create, patch, update or delete.
@@ -86,10 +102,7 @@ func (r Rule) Accesses() []Access {
 
 // String is the access as people say it, for messages: `get configmaps "ringfence-state" in Ringfence's namespace`.
 func (a Access) String() string {
-	out := a.Verb + " " + a.Resource
-	if a.Group != "" {
-		out += "." + a.Group
-	}
+	out := a.Verb + " " + a.resource()
 	if a.Name != "" {
 		out += ` "` + a.Name + `"`
 	}
@@ -97,6 +110,14 @@ func (a Access) String() string {
 		out += " in Ringfence's namespace"
 	}
 	return out
+}
+
+// resource is the resource with its group, as kubectl calls it.
+func (a Access) resource() string {
+	if a.Group == "" {
+		return a.Resource
+	}
+	return a.Resource + "." + a.Group
 }
 
 // Attributes returns what a SelfSubjectAccessReview asks; own is Ringfence's namespace.

@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"github.com/ringfence/ringfence/kustomize/kinds"
-	"github.com/ringfence/ringfence/sync"
 )
 
 // readers is what people need who ask the cluster themselves. Pods, Services, nodes and the like are theirs alone:
 // what the daemon says of connections comes from policies and Namespaces.
 func readers() []Rule {
 	const inhabitants = "`ringfence reach --live` says unknown of what depends on it."
+	const enforcing = "`ringfence doctor` cannot tell what enforces policies, nor on which nodes."
+	const felix = "`ringfence doctor` does not see settings of Felix that let packets pass."
 	list := []string{"list"}
 	network := []string{"clusterinformations", "hostendpoints", "ippools"}
 	rules := []Rule{
@@ -18,6 +19,9 @@ func readers() []Rule {
 		{Holder: Reader, Group: "discovery.k8s.io", Resources: []string{"endpointslices"}, Verbs: list, Optional: true, Lost: inhabitants},
 		{Holder: Reader, Group: kinds.GroupCalico, Resources: network, Verbs: list, If: IfServed, Optional: true, Lost: inhabitants},
 		{Holder: Reader, Group: kinds.GroupStored, Resources: network, Verbs: list, If: IfServed, Optional: true, Lost: inhabitants},
+		{Holder: Reader, Group: "apps", Resources: []string{"daemonsets"}, Verbs: list, Optional: true, Lost: enforcing},
+		{Holder: Reader, Group: kinds.GroupCalico, Resources: []string{"felixconfigurations"}, Verbs: list, If: IfServed, Optional: true, Lost: felix},
+		{Holder: Reader, Group: kinds.GroupStored, Resources: []string{"felixconfigurations"}, Verbs: list, If: IfServed, Optional: true, Lost: felix},
 	}
 	return slices.Concat(rules, readPolicies(), readServed())
 }
@@ -40,18 +44,13 @@ func readPolicies() (out []Rule) {
 func readServed() []Rule {
 	return []Rule{
 		{
-			Holder: Reader, Group: "apiextensions.k8s.io", Resources: []string{"customresourcedefinitions"},
-			Names: []string{"networkpolicies." + kinds.GroupCalico}, Verbs: []string{"get"}, Optional: true,
-			Lost: "Whether Calico's kinds are served from definitions is not known to `ringfence reach --live`, and the worst is assumed.",
-		},
-		{
 			Holder: Reader, Group: "apiregistration.k8s.io", Resources: []string{"apiservices"},
 			Names: []string{"v3." + kinds.GroupCalico}, Verbs: []string{"get"}, Optional: true,
-			Lost: "Who serves Calico's kinds is not known to `ringfence diff`, and the worst is assumed.",
+			Lost: "Who serves Calico's kinds is not known to `ringfence doctor`; `reach --live` and `diff` assume the worst.",
 		},
 		{
-			Holder: Reader, Own: true, Resources: []string{"configmaps"}, Names: []string{sync.StateName}, Verbs: []string{"get"}, Optional: true,
-			Lost: "`ringfence diff` tells as extra what has left Git.",
+			Holder: Reader, Own: true, Resources: []string{"configmaps"}, Names: []string{StateName}, Verbs: []string{"get"}, Optional: true,
+			Lost: "`ringfence diff` tells as extra what has left Git, and `doctor` does not see whether anything was applied.",
 		},
 	}
 }

@@ -21,8 +21,8 @@ import (
 var update = flag.Bool("update", false, "write the tables of docs/rbac.md anew")
 
 const (
-	manifests = "../../../../base/ringfence"
-	document  = "../../docs/rbac.md"
+	manifests = "../../base/ringfence"
+	document  = "../../cmd/ringfence/docs/rbac.md"
 )
 
 // granted is what a file's roles grant, by holder, as lines that can be compared.
@@ -128,7 +128,7 @@ func TestDocumentIsTheTable(t *testing.T) {
 		require.NoError(t, os.WriteFile(document, []byte(text), 0o644))
 		return
 	}
-	assert.Equal(t, text, string(data), "run: go test ./cmd/ringfence/internal/permissions -update")
+	assert.Equal(t, text, string(data), "run: go test ./drift/permissions -update")
 }
 
 func markdown(rules []Rule) string {

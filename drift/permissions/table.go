@@ -4,8 +4,10 @@ import (
 	"slices"
 
 	"github.com/ringfence/ringfence/kustomize/kinds"
-	"github.com/ringfence/ringfence/sync"
 )
+
+// StateName is the ConfigMap that holds what must survive a restart of the daemon.
+const StateName = "ringfence-state"
 
 // Rules returns the whole table for an instance ("default" or "" for the usual one): first what the daemon
 // needs, then what people do. The caller may change it.
@@ -111,7 +113,7 @@ func own(instance string) []Rule {
 		elected = "No replica becomes the leader: nothing is written."
 	)
 	return []Rule{
-		{Holder: Daemon, Own: true, Resources: []string{"configmaps"}, Names: []string{sync.StateName}, Verbs: []string{"get", "update"}, Lost: state},
+		{Holder: Daemon, Own: true, Resources: []string{"configmaps"}, Names: []string{StateName}, Verbs: []string{"get", "update"}, Lost: state},
 		{Holder: Daemon, Own: true, Resources: []string{"configmaps"}, Verbs: []string{"create"}, Lost: state},
 		{
 			Holder: Daemon, Own: true, Group: "coordination.k8s.io", Resources: []string{"leases"}, Names: []string{lease},
