@@ -185,3 +185,24 @@ func TestWrapped(t *testing.T) {
 	many := wrapped(strings.TrimSuffix(strings.Repeat("15671-15672/TCP, ", 9), ", "))
 	assert.Equal(t, []string{"15671-15672/TCP,", "15671-15672/TCP,", "15671-15672/TCP,", "and 6 more"}, many)
 }
+
+// Long names are broken where they can be, and never cut within a part; what does not fit is in the node's title.
+func TestLongNames(t *testing.T) {
+	for name, want := range map[string][]string{
+		"app=web":                              {"app=web"},
+		"any pod":                              {"any pod"},
+		"app.kubernetes.io/name=ingress-nginx": {"app.kubernetes.io/", "name=ingress-nginx"},
+		"any address but 169.254.169.254/32, fd00:ec2::254/128":                                 {"any address but", "169.254.169.254/32,", "fd00:ec2::254/128"},
+		"0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/17 and 155 more ranges": {"0.0.0.0/8, 10.0.0.0/8,", "100.64.0.0/10, 127.0.0.0/8,", "and more"},
+		strings.Repeat("a", 60): {strings.Repeat("a", 60)},
+		"/":                     {"/"},
+		" ":                     {""},
+		"":                      {""},
+	} {
+		assert.Equal(t, want, broken(name), name)
+	}
+	p := &Picture{Connections: []reach.Connection{{From: reach.Place{CIDR: "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/17"}, To: reach.Place{Namespace: "a", Workload: "b"}}}}
+	var svg strings.Builder
+	require.NoError(t, p.SVG(&svg))
+	assert.Contains(t, svg.String(), "<title>0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/17</title>")
+}

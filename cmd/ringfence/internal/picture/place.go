@@ -3,6 +3,7 @@ package picture
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Sizes in pixels.
@@ -19,6 +20,7 @@ const (
 	charWidth   = 7.8  // of 12 px text
 	labelWidth  = 6.4  // of a character of a label
 	lineHeight  = 14.0
+	wordHeight  = 16.0 // of a line of a node's words
 )
 
 // slot is where an edge leaves or meets a node, one below the other on either side of it; a label lies on its line.
@@ -71,12 +73,13 @@ func (e *edge) wide() float64 {
 	return labelWidth*float64(width) + 8
 }
 
-// size is the height of a node: its slots must have room.
+// size is the height of a node: its slots must have room, and its words.
 func (n *node) size() float64 {
 	if n.dummy {
 		return dummyHeight
 	}
-	return max(boxHeight, total(n.left)+8, total(n.right)+8)
+	what, _ := names(n.place)
+	return max(boxHeight, total(n.left)+8, total(n.right)+8, wordHeight*float64(len(broken(what))+1)+10)
 }
 
 func total(slots []*slot) float64 {
@@ -216,18 +219,54 @@ func (n *node) natural(home string) float64 {
 	}
 	width := 0
 	for _, line := range n.lines(home) {
-		width = max(width, len([]rune(line)))
+		width = max(width, len([]rune(line.text)))
 	}
 	return 20 + charWidth*float64(width)
 }
 
+// line is one line of a node's words, with its looks.
+type line struct{ class, text string }
+
+const (
+	nodeChars = 28 // of a line; what has no place to break is longer
+	nodeLines = 3
+)
+
 // lines are the words of a node: inside the border of its namespace that need not be said again.
-func (n *node) lines(home string) []string {
+func (n *node) lines(home string) (out []line) {
 	what, where := names(n.place)
-	if home != "" && n.place.Namespace == home {
-		return []string{what}
+	for _, text := range broken(what) {
+		out = append(out, line{"b", text})
 	}
-	return []string{what, where}
+	if home != "" && n.place.Namespace == home {
+		return out
+	}
+	return append(out, line{"w", where})
+}
+
+// broken breaks a name into lines where it has a slash, a comma or a space. What there is no room for is in the node's title.
+func broken(name string) []string {
+	out := []string{""}
+	for name != "" {
+		part := name
+		if i := strings.IndexAny(name, "/, "); i >= 0 {
+			part = name[:i+1]
+		}
+		last := &out[len(out)-1]
+		if *last != "" && len([]rune(*last))+len([]rune(strings.TrimRight(part, " "))) > nodeChars {
+			out = append(out, "")
+			last = &out[len(out)-1]
+		}
+		*last += part
+		name = name[len(part):]
+	}
+	if len(out) > nodeLines {
+		out = append(out[:nodeLines-1], "and more")
+	}
+	for i := range out {
+		out[i] = strings.TrimSpace(out[i])
+	}
+	return out
 }
 
 // frame is the border of the namespace; ok is false where there is none.

@@ -156,9 +156,9 @@ func (d *drawing) node(n *node, home string) {
 	fmt.Fprintf(&d.boxes, `<g><title>%s</title><rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="7"/>`,
 		escaped(n.place.String()), class, n.x-n.width/2, n.y-n.size()/2, n.width, n.size())
 	lines := n.lines(home)
-	y := n.y + 4 - 8*float64(len(lines)-1)
+	y := n.y + 4 - wordHeight/2*float64(len(lines)-1)
 	for i, line := range lines {
-		fmt.Fprintf(&d.boxes, `<text class="%s" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, []string{"b", "w"}[i], n.x, y+16*float64(i), escaped(line))
+		fmt.Fprintf(&d.boxes, `<text class="%s" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, line.class, n.x, y+wordHeight*float64(i), escaped(line.text))
 	}
 	d.boxes.WriteString("</g>\n")
 }

@@ -72,7 +72,7 @@ func crowd(tb testing.TB, tenants int) *engine {
 		d := sync.Desired{Name: name, Revision: commit, Whole: true, Settled: true}
 		for policy, spec := range crowdOf(i) {
 			u := parsed(tb, fmt.Sprintf("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: %s, namespace: %s}, spec: %s}", policy, name, spec))
-			d.Objects = append(d.Objects, drift.NewWanted(kustomize.Object{Unstructured: u, Kind: kinds.NetworkPolicy}))
+			d.Objects = append(d.Objects, drift.NewWanted(kustomize.Object{Unstructured: u, Kind: kinds.NetworkPolicy, Origin: kustomize.Origin{File: "base/tenant/" + policy + ".yaml", Line: 4}}))
 			live[kinds.NetworkPolicy] = append(live[kinds.NetworkPolicy], u.DeepCopy())
 		}
 		switch {

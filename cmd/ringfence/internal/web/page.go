@@ -61,7 +61,7 @@ func (h *Handler) absent(w http.ResponseWriter, title, text string) {
 
 func functions(a assets) template.FuncMap {
 	return template.FuncMap{
-		"asset": a.path, "short": short, "tone": tone, "tenantPath": tenantPath, "took": took,
+		"asset": a.path, "short": short, "tone": tone, "tenantPath": tenantPath, "took": took, "counted": counted, "are": are,
 		"ago":   func(t any) string { return ago(time.Since(timeOf(t))) },
 		"iso":   func(t any) string { return timeOf(t).UTC().Format(time.RFC3339) },
 		"clock": func(t any) string { return timeOf(t).UTC().Format("2006-01-02 15:04:05Z") },

@@ -1,11 +1,14 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/ringfence/ringfence"
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/cmd/ringfence/internal/web"
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/exposure"
 	"github.com/ringfence/ringfence/kustomize"
@@ -208,4 +212,62 @@ func TestVerdicts(t *testing.T) {
 	says(t, get(t, handler(t, overlay, polled(), enforced("calico", 0)), "/tenants/_cluster", http.StatusOK, htmlType), "What is cluster-scoped is as Git says", true, "overlay")
 	overlay.drift = append(overlay.drift, openedBy(""))
 	says(t, get(t, handler(t, overlay, polled(), enforced("calico", 0)), "/tenants/_cluster", http.StatusOK, htmlType), "let through what Git does not", true, "overlay")
+}
+
+// A crowd: what is open stands first, peers of one tenant alone are no columns, what crosses is told, and a picture that would be too
+// full says what is not in it.
+func TestCrowdIsBounded(t *testing.T) {
+	e := crowd(t, 1500)
+	h := handler(t, e, polled())
+	page := get(t, h, "/", http.StatusOK, htmlType)
+	says(t, page, "12 fences are open", true, "/")
+	rows := regexp.MustCompile(`<tr><th scope="row"><a href="/tenants/(t-[0-9]+)"`).FindAllStringSubmatch(page, -1)
+	require.Len(t, rows, 100)
+	assert.Equal(t, "t-0001", rows[0][1], "it is open")
+	assert.Equal(t, "t-1376", rows[11][1], "it is open")
+	assert.Equal(t, "t-0002", rows[12][1], "it failed")
+
+	page = get(t, h, "/cluster", http.StatusOK, htmlType)
+	_, matrix, _ := strings.Cut(page, `<table class="matrix">`)
+	assert.Equal(t, 7, strings.Count(matrix, `<th scope="col">`))
+	says(t, page, `<th scope="col">others</th>`, true, "/cluster")
+	says(t, page, `<b>198.51.3.0/24</b> 9000/TCP`, true, "/cluster")
+	says(t, page, "any pod of t-0999", true, "what crosses")
+	says(t, page, "Not as Git says <small>12</small>", true, "/cluster")
+
+	busy := crowd(t, 2)
+	for i := range 500 {
+		busy.view.Desired[0].Objects = append(busy.view.Desired[0].Objects, drift.NewWanted(kustomize.Object{Kind: kinds.NetworkPolicy, Unstructured: parsed(t, fmt.Sprintf(
+			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p-%d, namespace: t-0000}, spec: {podSelector: {matchLabels: {app: a%[1]d}}, ingress: [{from: [{namespaceSelector: {}}], ports: [{port: %[1]d}]}]}}", i+1))}))
+	}
+	page = get(t, handler(t, busy, polled()), "/tenants/t-0000", http.StatusOK, htmlType)
+	says(t, page, "more connections would make the picture too full", true, "a tenant with very much")
+	says(t, page, "<code>ringfence reach --live --tenant t-0000</code> lists them all", true, "a tenant with very much")
+	assert.Less(t, strings.Count(page, "<"), 20_000)
+}
+
+// Who can reach whom is looked at while a page is open: whoever goes on to it need not wait.
+func TestLooksAhead(t *testing.T) {
+	var asked atomic.Int64
+	e := example(t, nil)
+	base := running(t, handler(t, e, polled(), func(c *web.Config) { c.Engine = counting{e, &asked} }))
+	time.Sleep(2 * time.Millisecond)
+	assert.Zero(t, asked.Load(), "nobody has a page open")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/api/v1/events", http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Eventually(t, func() bool { return asked.Load() > 0 }, 30*time.Second, time.Millisecond)
+}
+
+// counting counts how often it is asked what decides.
+type counting struct {
+	*engine
+	asked *atomic.Int64
+}
+
+func (c counting) View() *sync.View {
+	c.asked.Add(1)
+	return c.engine.View()
 }
