@@ -119,7 +119,7 @@ func (p *powers) missQuestion(t *testing.T, q question, missed map[permissions.A
 			if q.args[0] == "diff" {
 				args[1] = p.clone
 			}
-			said, code := p.ask(t, args)
+			said, code := ask(args)
 			assert.Equal(t, exitUnknown, code, "%s", said)
 			for _, a := range lacking {
 				assert.True(t, names(said, a, permissions.Reader), "%s\n%s", a, said)
@@ -129,9 +129,9 @@ func (p *powers) missQuestion(t *testing.T, q question, missed map[permissions.A
 }
 
 // ask runs a command in this process, and returns all that it prints.
-func (p *powers) ask(t *testing.T, args []string) (said string, code int) {
+func ask(args []string) (said string, code int) {
 	var out bytes.Buffer
-	code = run(context.WithoutCancel(t.Context()), environment{
+	code = run(context.Background(), environment{
 		Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
 		LookupEnv: func(string) (string, bool) { return "", false },
 	})
