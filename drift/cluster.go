@@ -215,6 +215,12 @@ func (c *Cluster) NamespaceLabels() iter.Seq2[string, map[string]string] {
 // Served says whether the cluster serves the kind.
 func (c *Cluster) Served(k kinds.Kind) bool { return c.of(k) != nil }
 
+// Sees says whether the watch of a served kind stands on a whole list, whatever holds of other kinds.
+func (c *Cluster) Sees(k kinds.Kind) bool {
+	w := c.of(k)
+	return w != nil && w.blind() == ""
+}
+
 // Synced says whether everything can be seen: the served kinds are known, and
 // each one's watch stands on a whole list. If not, what is not in the live side
 // may exist all the same, and nothing must be concluded from its absence.

@@ -77,9 +77,25 @@ func NewLedger(m *Metrics) *Ledger {
 func (l *Ledger) Record(tenant string, now []Difference, held func(Difference) (Hold, string)) []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	after, fresh := l.enter(tenant, now, held)
+	l.settle(tenant)
+	l.stand(tenant, after)
+	return fresh
+}
+
+// stand needs mu.
+func (l *Ledger) stand(tenant string, entries map[key]*Entry) {
+	l.standing[tenant] = entries
+	if len(entries) == 0 {
+		delete(l.standing, tenant)
+	}
+}
+
+// enter makes entries of the differences of a tenant, with what is known of them, and returns also those that are new. It
+// needs mu.
+func (l *Ledger) enter(tenant string, now []Difference, held func(Difference) (Hold, string)) (after map[key]*Entry, fresh []Entry) {
 	before := l.standing[tenant]
-	after := make(map[key]*Entry, len(now))
-	var fresh []Entry
+	after = make(map[key]*Entry, len(now))
 	for _, d := range now {
 		k := key{d.ID, d.Type}
 		e := &Entry{Difference: d, Tenant: tenant, Since: l.now()}
@@ -101,11 +117,21 @@ func (l *Ledger) Record(tenant string, now []Difference, held func(Difference) (
 		}
 		after[k] = e
 	}
-	l.settle(tenant)
-	l.standing[tenant] = after
-	if len(after) == 0 {
-		delete(l.standing, tenant)
+	return after, fresh
+}
+
+// Note takes in the differences that stand for a tenant now of objects that were looked at, and returns those that did not
+// stand before. What is known of others stays: they could not be seen.
+func (l *Ledger) Note(tenant string, now []Difference, looked func(ID) bool, held func(Difference) (Hold, string)) []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	after, fresh := l.enter(tenant, now, held)
+	for k, e := range l.standing[tenant] {
+		if !looked(k.id) {
+			after[k] = e
+		}
 	}
+	l.stand(tenant, after)
 	return fresh
 }
 

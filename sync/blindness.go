@@ -16,5 +16,5 @@ func blindness(blind []string) string {
 	if more := len(blind) - 1; more > 0 {
 		line += fmt.Sprintf(", nor can %d more kinds", more)
 	}
-	return fmt.Sprintf("%s (%s); nothing is concluded or changed until it can", line, why)
+	return fmt.Sprintf("%s (%s); until it can nothing is concluded, and nothing written but Kubernetes policies that only close", line, why)
 }

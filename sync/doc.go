@@ -34,10 +34,13 @@
 //     was applied before, and what is live already, is not validated again.
 //   - What would be done can be shown without doing it: [Preview] lets an engine do it to a
 //     copy of the cluster, so that what is shown and what is done come from the same code.
-//   - While a watch is blind nothing is concluded, written or removed.
+//   - While a watch is blind nothing is concluded or removed, and nothing written but
+//     Kubernetes policies, if they and Namespaces are seen, that were deleted or changed in
+//     the cluster and that open nothing, whatever the kinds hold that are not seen: isolation
+//     that was taken away, and rules that were added.
 //   - A steady cluster and an unchanged repository cost no request per object.
 //
-// It never decides from a partial view, and knows nothing of HTTP and flags.
+// It never decides from a partial view what depends on the rest, and knows nothing of HTTP and flags.
 //
 // Crash notes. A new revision is adopted in this order; if we crash after
 //  1. pending revision saved in the state: the next start renders the applied

@@ -42,6 +42,7 @@ func (e *Engine) round(ctx context.Context, name string) {
 	}
 	r := &round{engine: e, world: w, target: w.targets[name], progress: e.progressOf(name), now: time.Now()}
 	r.log = e.config.Log
+	r.narrow(ctx)
 	if !r.screened() {
 		return
 	}
