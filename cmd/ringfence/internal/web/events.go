@@ -2,9 +2,7 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"hash/maphash"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -123,19 +121,4 @@ func (s *stream) wait(ctx context.Context, now *edition, beat <-chan time.Time, 
 			return false
 		}
 	}
-}
-
-// fingerprint is equal as long as the API's answers are, but for when Git was last read.
-func (h *Handler) fingerprint(seed maphash.Seed) uint64 {
-	var sum maphash.Hash
-	sum.SetSeed(seed)
-	enc := json.NewEncoder(&sum)
-	status := h.status()
-	status.Source.Checked = nil
-	for _, v := range []any{status, h.tenants(), h.drift(), h.config.Engine.Unfenced()} {
-		if err := enc.Encode(v); err != nil {
-			return 0 // nothing of it can fail
-		}
-	}
-	return sum.Sum64()
 }
