@@ -83,6 +83,7 @@ func setupCluster(env *testscript.Env) error {
 	env.Setenv("TMPDIR", env.WorkDir+"/.tmp")
 	env.Values[planeKey{}] = new(*controlplane.ControlPlane)
 	env.Values[scraperKey{}] = new(scraper)
+	env.Values[followingKey{}] = new(*following)
 	return nil
 }
 
@@ -139,6 +140,11 @@ func clusterCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	commands["fight"] = fightOver
 	commands["attempt"] = attempt
 	commands["tie"] = tie
+	commands["document"] = followDocument
+	commands["does"] = does
+	commands["documented"] = documented
+	commands["block"] = writeBlock
+	commands["enforcing"] = installEngine
 	return commands
 }
 

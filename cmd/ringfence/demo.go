@@ -80,7 +80,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 			err = e
 		}
 	}()
-	if err := os.Symlink(plane.Kubectl(), d.kubectl()); err != nil {
+	if err := d.linkCommands(plane.Kubectl()); err != nil {
 		return err
 	}
 	git, err := gitserver.New(gitserver.Config{Dir: filepath.Join(d.dir, "git"), Listen: preferred("127.0.0.1:8081")})
@@ -113,6 +113,19 @@ func preferred(address string) string {
 	}
 	_ = l.Close()
 	return address
+}
+
+// linkCommands puts kubectl and this very program into the demo's folder, which can be had on the PATH: by `go run` the program
+// is nowhere that anyone would find it.
+func (d *demo) linkCommands(kubectl string) error {
+	if err := os.Symlink(kubectl, d.kubectl()); err != nil {
+		return err
+	}
+	own, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding the program itself: %w", err)
+	}
+	return os.Symlink(own, filepath.Join(d.dir, "ringfence"))
 }
 
 func (d *demo) kubectl() string { return filepath.Join(d.dir, "kubectl") }

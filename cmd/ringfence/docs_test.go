@@ -57,17 +57,41 @@ func testExists(t *testing.T, name string) bool {
 	return false
 }
 
-// Every link in the documents, and to them, leads to a file that is there.
+// Every link in the documents leads to a file that is there, and to a heading of it; the README leads to their index, and that
+// to each of them.
 func TestLinksOfTheDocuments(t *testing.T) {
-	documents, err := filepath.Glob(filepath.Join("docs", "*.md"))
-	require.NoError(t, err)
-	readmeText := readme(t)
-	for _, document := range documents {
-		assert.True(t, strings.Contains(readmeText, "(cmd/ringfence/docs/"+filepath.Base(document)), "the README links to %s", document) //nolint:testifylint // Contains would print all of it
-		text, err := os.ReadFile(document)
-		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
-			assert.FileExists(t, filepath.Join(filepath.Dir(document), m[1]), "%s links to it", document)
+	texts := documentTexts(t)
+	index := texts["README"]
+	for name := range texts {
+		assert.True(t, name == "README" || strings.Contains(index, "("+name+".md)"), "docs/README.md leads to %s", name)
+	}
+	assert.True(t, strings.Contains(readme(t), "(cmd/ringfence/docs/README.md)")) //nolint:testifylint // the same
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
+	check := func(name, folder, own, text string) {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			target := own
+			if m[1] != "" {
+				target = filepath.Join(folder, m[1])
+			}
+			data, err := os.ReadFile(target)
+			if !assert.NoError(t, err, "%s links to %s", name, m[1]) || m[2] == "" {
+				continue
+			}
+			assert.True(t, anchors(string(data))[m[2]], "%s links to %s#%s, and there is no such heading", name, m[1], m[2])
 		}
 	}
+	for name, text := range texts {
+		check("docs/"+name+".md", "docs", filepath.Join("docs", name+".md"), text)
+	}
+	check("README.md", repositoryRoot, filepath.Join(repositoryRoot, "README.md"), readme(t))
+}
+
+// anchors are the headings of a document as links name them.
+func anchors(text string) map[string]bool {
+	out := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		out[strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return out
 }

@@ -77,7 +77,11 @@ func (r *driftRequest) difference(l *lines, d api.Difference) {
 		l.add("  %s", text)
 	}
 	if o := d.Origin; o != nil {
-		l.add("  %s:%d at revision %s", o.File, o.Line, short(o.Revision))
+		at := ""
+		if o.Revision != "" { // nothing was applied yet
+			at = " at revision " + short(o.Revision)
+		}
+		l.add("  %s:%d%s", o.File, o.Line, at)
 	}
 }
 
