@@ -7,8 +7,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// engine is what Calico's operator leaves behind, as far as anyone can see in the API: a DaemonSet, and its pod on the one node.
-const engine = `
+// calicoEngine is what Calico's operator leaves behind, as far as anyone can see in the API: a DaemonSet, and its pod on the one node.
+const calicoEngine = `
 kubectl create namespace calico-system
 kubectl apply -f - <<END
 apiVersion: v1
@@ -53,7 +53,7 @@ func installEngine(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command("bash", "-e")
 	cmd.Env = command(ts, "kubectl").Env
 	cmd.Env = append(cmd.Env, "PATH="+ts.Getenv("PATH"))
-	cmd.Stdin = strings.NewReader(engine)
+	cmd.Stdin = strings.NewReader(calicoEngine)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		ts.Fatalf("installing an engine: %v\n%s", err, out)
