@@ -40,7 +40,7 @@ func (b board) dashboard() *dashboard.Dashboard { //nolint:staticcheck // its su
 	d.Refresh = new("30s")
 	d.Templating.List = b.variables()
 	d.Annotations.List = b.annotations()
-	d.Links = links()
+	d.Links = b.links()
 	d.Panels = b.panels()
 	return d
 }
@@ -143,11 +143,15 @@ func (b board) annotations() []dashboard.AnnotationQuery {
 	return out
 }
 
-// links lead from each dashboard to the others, to Ringfence itself, and to what to do.
-func links() []dashboard.DashboardLink {
+// links lead from each dashboard to the others, to Ringfence's page (a tenant's to the picture of its fence), and to what to do.
+func (b board) links() []dashboard.DashboardLink {
+	page := "${page}/"
+	if b.perTenant {
+		page += "tenants/${tenant}"
+	}
 	return []dashboard.DashboardLink{
 		{Title: "Ringfence", Type: dashboard.DashboardLinkTypeDashboards, Tags: []string{"ringfence"}, IncludeVars: true, KeepTime: true},
-		{Title: "Ringfence's page", Type: dashboard.DashboardLinkTypeLink, Icon: "external link", Url: new("${page}/"), Tags: []string{}, TargetBlank: true},
+		{Title: "Ringfence's page", Type: dashboard.DashboardLinkTypeLink, Icon: "external link", Url: &page, Tags: []string{}, TargetBlank: true},
 		{Title: "Runbook", Type: dashboard.DashboardLinkTypeLink, Icon: "doc", Url: new(Runbook), Tags: []string{}, TargetBlank: true},
 	}
 }

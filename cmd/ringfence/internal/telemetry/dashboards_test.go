@@ -149,6 +149,12 @@ func TestDashboardsFitTheSchema(t *testing.T) {
 		for _, m := range regexp.MustCompile(`/d/([\w-]+)`).FindAllStringSubmatch(string(file(t, name)), -1) {
 			assert.True(t, uids[m[1]], "%s links to %s", name, m[1])
 		}
+		led := map[string]bool{} // to the page: package web of cmd/ringfence has these views
+		for _, m := range regexp.MustCompile(`\$\{page\}([^"]*)"`).FindAllStringSubmatch(string(file(t, name)), -1) {
+			assert.Contains(t, []string{"/", "/tenants/${tenant}", "/drift?q=${__value.raw}"}, m[1], name)
+			led[m[1]] = true
+		}
+		assert.NotEmpty(t, led, "%s leads to Ringfence's page", name)
 	}
 }
 

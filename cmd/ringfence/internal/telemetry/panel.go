@@ -139,7 +139,7 @@ func (c chart) columns() []dashboard.DataTransformerConfig {
 func (c chart) overrides() []dashboard.DashboardFieldConfigSourceOverrides {
 	links := []map[string]any{
 		{"title": "The life of ${__value.raw}", "url": "/d/" + tenant().uid + "?var-tenant=${__value.raw}&${datasource:queryparam}&${cluster:queryparam}&${instance:queryparam}&${page:queryparam}&${__url_time_range}"},
-		{"title": "Who changed what, as Ringfence says", "url": "${page}/api/v1/drift", "targetBlank": true},
+		{"title": "Who changed what, as Ringfence says", "url": "${page}/drift?q=${__value.raw}", "targetBlank": true},
 	}
 	byName := func(name, property string, value any) dashboard.DashboardFieldConfigSourceOverrides {
 		return dashboard.DashboardFieldConfigSourceOverrides{

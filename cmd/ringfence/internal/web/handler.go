@@ -83,6 +83,7 @@ func New(c Config) *Handler {
 	h.mux.HandleFunc("GET /{$}", h.overview)
 	h.mux.HandleFunc("GET /drift", h.driftPage)
 	h.mux.HandleFunc("GET /tenants/{name}", h.tenantPage)
+	h.mux.Handle("GET /tenants/{$}", http.RedirectHandler(tenantPath(""), http.StatusSeeOther)) // the tenant "" of metrics
 	h.mux.HandleFunc("GET /cluster", h.clusterPage)
 	h.mux.HandleFunc("GET /reach", h.reachPage)
 	h.mux.Handle("GET "+eventsPath, h.stream)

@@ -141,6 +141,7 @@ func TestTenantShowsWhatIsKnown(t *testing.T) {
 	assert.NotContains(t, page, "shadow", "what is another's is not told")
 	overlay := get(t, h, "/tenants/_cluster", http.StatusOK, htmlType)
 	assert.Contains(t, overlay, "overlays/cluster")
+	assert.Equal(t, "/tenants/_cluster", ask(t, h, http.MethodGet, "/tenants/").Header().Get("Location"), "as metrics call it")
 	assert.Contains(t, overlay, "shadow")
 	assert.Contains(t, get(t, h, "/tenants/caas-broken", http.StatusOK, htmlType), "did you mean resources?")
 	assert.Contains(t, get(t, h, "/tenants/%3Cb%3E", http.StatusNotFound, htmlType), "There is no tenant &lt;b&gt;.")
