@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,6 +27,14 @@ type Wanted struct {
 
 	canonical func() (map[string]any, error)
 	template  func() string
+	// last is what the object was last compared with: a round asks more than once, and a difference that is held every time.
+	last atomic.Pointer[compared]
+}
+
+// compared is what came of comparing an object with a live one.
+type compared struct {
+	live   *unstructured.Unstructured
+	fields []Field
 }
 
 // NewWanted prepares a rendered object for comparison.
@@ -78,6 +87,17 @@ func (w *Wanted) Fields(live *Observed) ([]Field, error) {
 	if w.ID.Kind != kinds.Namespace && live.GetDeletionTimestamp() == nil && alike(w.ID.Kind, w.Unstructured, live.Unstructured, w.GetAnnotations()) {
 		return nil, nil
 	}
+	if last := w.last.Load(); last != nil && last.live == live.Unstructured {
+		return slices.Clone(last.fields), nil
+	}
+	fields, err := w.compare(live)
+	if err == nil {
+		w.last.Store(&compared{live.Unstructured, slices.Clone(fields)})
+	}
+	return fields, err
+}
+
+func (w *Wanted) compare(live *Observed) ([]Field, error) {
 	want, err := w.canonical()
 	if err != nil {
 		return nil, err
