@@ -61,7 +61,7 @@ func TestTwoPhases(t *testing.T) {
 	s := repo.commit(files(portOverlay("x", x, 80, 81), portOverlay("y", y, 80, 81)))
 	d.Offer(s)
 	d.done(s)
-	h := watchHistory(t, b.rogue)
+	h := watchHistory(t, b.rogue, sharedCalico())
 	h.take()
 
 	s = repo.commit(files(portOverlay("x", x, 81, 82), portOverlay("y", y, 81, 83)))

@@ -93,7 +93,7 @@ func TestPreviewIsWhatIsDone(t *testing.T) {
 	prefix := b.namespace + "-"
 	repo := newRepository(t)
 	d := startDaemon(b, repo, func(c *Config) { c.Renderer.(*kustomizer).tiers = []string{"default", "first"} })
-	h := watchHistory(t, b.rogue)
+	h := watchHistory(t, b.rogue, controlplane.CalicoCRD)
 	h.take() // what Calico has of its own
 	units := []string{prefix + "t", prefix + "u", clusterTenant}
 	old := fenced(rapid.Custom(func(t *rapid.T) random.Revision { return random.Draw(t, units, true) }).Example(1))

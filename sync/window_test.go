@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"pgregory.net/rapid"
@@ -34,6 +35,7 @@ import (
 type history struct {
 	t      *testing.T
 	client dynamic.Interface
+	kinds  []schema.GroupVersionResource
 	mu     stdsync.Mutex
 	events []moment
 	latest map[string]string        // resource version by object
@@ -47,14 +49,20 @@ type moment struct {
 	object  random.Object
 }
 
-func watchHistory(t *testing.T, client dynamic.Interface) *history {
+// watchHistory watches what is stored: Calico's own API server ends its watches with each write of a tier, and Felix looks at
+// what that server stores, too.
+func watchHistory(t *testing.T, client dynamic.Interface, calico controlplane.Calico) *history {
 	t.Helper()
 	h := &history{t: t, client: client, latest: map[string]string{}, replay: map[string]random.Object{}}
 	for _, k := range kinds.Guarded() {
+		if kept, ok := kinds.Stored(k); ok && calico == controlplane.CalicoAggregated {
+			k = kept
+		}
 		list, err := client.Resource(k.GVR()).List(t.Context(), metav1.ListOptions{})
 		if err != nil {
 			continue // not served
 		}
+		h.kinds = append(h.kinds, k.GVR())
 		for _, o := range list.Items {
 			h.note(watch.Event{Type: watch.Added, Object: &o})
 		}
@@ -78,6 +86,9 @@ func (h *history) note(e watch.Event) {
 		h.t.Errorf("the history is cut: %v", e.Object)
 		return
 	}
+	if u = shownAs(u); u == nil {
+		return
+	}
 	version, err := strconv.ParseUint(u.GetResourceVersion(), 10, 64)
 	if err != nil {
 		h.t.Error(err)
@@ -92,18 +103,36 @@ func (h *history) note(e watch.Event) {
 	}
 }
 
+// shownAs returns what Calico's API server shows of what it stores, with the labels that it keeps beside; nil for the tiers
+// that it makes itself, and anything else as it is.
+func shownAs(u *unstructured.Unstructured) *unstructured.Unstructured {
+	if u.GetKind() == "Tier" && builtInTiers[u.GetName()] {
+		return nil
+	}
+	if u.GroupVersionKind().Group != kinds.GroupStored {
+		return u
+	}
+	u = u.DeepCopy()
+	u.SetAPIVersion(kinds.GroupCalico + "/v3")
+	var kept struct{ Labels map[string]string }
+	if err := json.Unmarshal([]byte(u.GetAnnotations()["projectcalico.org/metadata"]), &kept); err == nil {
+		u.SetLabels(kept.Labels)
+	}
+	return u
+}
+
 // take waits until the history is complete, and returns what was written since it was last taken.
 func (h *history) take() []moment {
 	h.t.Helper()
 	require.Eventually(h.t, func() bool {
 		live := map[string]string{}
-		for _, k := range kinds.Guarded() {
-			list, err := h.client.Resource(k.GVR()).List(context.Background(), metav1.ListOptions{})
-			if err != nil {
-				continue
-			}
+		for _, k := range h.kinds {
+			list, err := h.client.Resource(k).List(context.Background(), metav1.ListOptions{})
+			require.NoError(h.t, err)
 			for _, o := range list.Items {
-				live[random.Key(o.Object)] = o.GetResourceVersion()
+				if u := shownAs(&o); u != nil {
+					live[random.Key(u.Object)] = u.GetResourceVersion()
+				}
 			}
 		}
 		h.mu.Lock()
@@ -210,7 +239,11 @@ var teams = map[string]string{"t": "red", "u": "blue", "z": "blue"}
 // Every state that etcd holds while a revision is applied, to two tenants and the cluster overlay, lets through nothing that
 // neither the old nor the new revision allows.
 func TestNoOpenWindow(t *testing.T) {
-	control, err := controlplane.Start(context.Background(), controlplane.Config{Calico: controlplane.CalicoCRD})
+	onEachFlavour(t, testNoOpenWindow)
+}
+
+func testNoOpenWindow(t *testing.T, calico controlplane.Calico) {
+	control, err := controlplane.Start(context.Background(), controlplane.Config{Calico: calico})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, control.Stop()) })
 	b := newBenchOn(t, control.REST())
@@ -222,18 +255,24 @@ func TestNoOpenWindow(t *testing.T) {
 	b.create(fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %sz, labels: {team: %s}}}", prefix, teams["z"]))
 	repo := newRepository(t)
 	d := startDaemon(b, repo, func(c *Config) { c.Renderer.(*kustomizer).tiers = []string{"default", "first"} })
-	h := watchHistory(t, b.rogue)
+	h := watchHistory(t, b.rogue, calico)
 
-	units := []string{prefix + "t", prefix + "u", clusterTenant}
+	units, pairs, withCalico := []string{prefix + "t", prefix + "u"}, scaled(500), calico != controlplane.NoCalico
+	if withCalico {
+		units = append(units, clusterTenant)
+	}
+	if calico != sharedCalico() {
+		pairs /= 5
+	}
 	seed := int(seedOf(t))
 	draw := func(f func(*rapid.T) random.Revision) random.Revision {
 		seed++
 		return fenced(rapid.Custom(f).Example(seed))
 	}
 	next := func(r random.Revision) random.Revision {
-		return draw(func(t *rapid.T) random.Revision { return r.Next(t, true) })
+		return draw(func(t *rapid.T) random.Revision { return r.Next(t, withCalico) })
 	}
-	old := draw(func(t *rapid.T) random.Revision { return random.Draw(t, units, true) })
+	old := draw(func(t *rapid.T) random.Revision { return random.Draw(t, units, withCalico) })
 	// apply answers whether all of it was applied: of some changes there is no order, and the daemon says so.
 	apply := func(r random.Revision) bool {
 		s := repo.commit(revisionFiles(t, prefix, r))
@@ -301,7 +340,6 @@ func TestNoOpenWindow(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, reach.Diff(state, to).Empty(), "seed %d: the end is the new revision\n%v\n%slive:\n%s", seed, reach.Diff(state, to), said, texts(t, maps.Values(h.replay)))
 	}
-	pairs := scaled(500)
 	for range pairs {
 		now := next(old)
 		if apply(now) {
@@ -311,7 +349,9 @@ func TestNoOpenWindow(t *testing.T) {
 		}
 		stuck++ // it is taken back: the cluster overlay first
 		back := maps.Clone(now)
-		back[clusterTenant] = old[clusterTenant]
+		if withCalico {
+			back[clusterTenant] = old[clusterTenant]
+		}
 		if apply(back) {
 			judge(back, old, now, back)
 			old = back
