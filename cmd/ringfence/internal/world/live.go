@@ -9,10 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/pager"
 
+	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/permissions"
 	"github.com/ringfence/ringfence/drift/reach"
 	"github.com/ringfence/ringfence/kustomize"
@@ -34,7 +36,7 @@ type Given struct{ PodCIDRs, CalicoVersion bool }
 // are those of the IP pools, if they can be read, and Calico's version is the one that is installed, but for what is
 // given. The error is that of a cluster that cannot be reached.
 func OfCluster(ctx context.Context, c Cluster, o Options, given Given) (*World, error) {
-	r := &reading{Cluster: c, world: &World{isTenant: kustomize.MayFence}, whole: true}
+	r := &reading{Cluster: c, world: &World{isTenant: kustomize.MayFence}, whole: true, hidden: map[schema.GroupVersionResource]string{}}
 	served, err := r.discover()
 	if err != nil {
 		return nil, err
@@ -46,6 +48,11 @@ func OfCluster(ctx context.Context, c Cluster, o Options, given Given) (*World, 
 	}
 	if err := r.checkTiers(ctx, served); err != nil {
 		return nil, err
+	}
+	for _, k := range served {
+		if why := r.hidden[k.GroupVersionResource]; why != "" {
+			r.missing(k, why)
+		}
 	}
 	r.adjust(&o, given)
 	cfg := o.reach()
@@ -65,7 +72,8 @@ type reading struct {
 	pools   []*unstructured.Unstructured
 	version string
 	whole   bool
-	podless bool // pods may not be read: those that policies imply stand in
+	hidden  map[schema.GroupVersionResource]string // why a list was refused for the tiers' sake, and not noted yet
+	podless bool                                   // pods may not be read: those that policies imply stand in
 }
 
 // missing notes that objects of a kind may exist that are not seen.
@@ -98,7 +106,12 @@ func (r *reading) list(ctx context.Context, k liveKind) error {
 	case ctx.Err() != nil || !isAnswer(err):
 		return fmt.Errorf("reading the cluster: %w", err)
 	default:
-		r.missing(k, fmt.Sprintf("cannot be read: %v", permissions.Explain(permissions.Reader, err)))
+		why := fmt.Sprintf("cannot be read: %v", permissions.Explain(permissions.Reader, err))
+		if drift.RefusalOf(err) == drift.RefusalHidden {
+			r.hidden[k.GroupVersionResource] = why
+		} else {
+			r.missing(k, why)
+		}
 		return nil
 	}
 	for _, u := range found {

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -40,9 +41,12 @@ func (r *reading) checkTiers(ctx context.Context, served []liveKind) error {
 		if err != nil {
 			return err
 		}
-		if len(lacking) > 0 {
-			r.missing(k, fmt.Sprintf("may be read in part only: in every tier, %s is missing (hint: %s)", lacking[0], permissions.Grant(permissions.Reader, lacking...)))
+		if len(lacking) == 0 {
+			continue
 		}
+		why := cmp.Or(r.hidden[k.GroupVersionResource], "may be read in part only")
+		delete(r.hidden, k.GroupVersionResource)
+		r.missing(k, fmt.Sprintf("%s: in every tier, %s is missing (hint: %s)", why, lacking[0], permissions.Grant(permissions.Reader, lacking...)))
 	}
 	return nil
 }
