@@ -27,6 +27,9 @@ type Lease struct {
 	Poll func(ctx context.Context) (*sources.Snapshot, error)
 	// Identity tells the processes apart; "" means the host's name and a random part.
 	Identity string
+	// Address is where the other replicas reach this one, as IP:PORT, which they learn from the lease (see
+	// [Replica.LeaderAddress]); "" means nowhere.
+	Address string
 	// Duration is how long the lease is held after a renewal, in whole seconds; 0
 	// means 10 s. Another process takes over a lease that was not renewed for so long,
 	// as it has seen it. What this one writes ends a tenth of it earlier.
@@ -49,6 +52,9 @@ func (l *Lease) complete() error {
 			return fmt.Errorf("finding out the host's name: %w", err)
 		}
 		l.Identity = host + "_" + rand.Text()
+	}
+	if l.Address != "" {
+		l.Identity += "_" + l.Address
 	}
 	if l.Duration == 0 {
 		l.Duration = 10 * time.Second

@@ -2,6 +2,8 @@ package sync
 
 import (
 	"context"
+	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +32,7 @@ type Replica struct {
 	loaded    chan struct{} // closed once the first term knows the state
 
 	current atomic.Pointer[Engine]
+	leader  atomic.Pointer[string] // the identity that the lease had last; nil before it was read
 
 	mu       stdsync.Mutex     // guards what follows
 	newest   *sources.Snapshot // as it was offered last
@@ -100,6 +103,20 @@ func (r *Replica) Loaded() <-chan struct{} { return r.loaded }
 // Leads says whether this process is the one that writes.
 func (r *Replica) Leads() bool { return !r.current.Load().standby }
 
+// LeaderAddress returns where the replica that leads is reached, as the lease says ([Lease.Address]), "" if it says no address; and
+// false if it is not known who leads.
+func (r *Replica) LeaderAddress() (address string, known bool) {
+	identity := r.leader.Load()
+	if identity == nil || *identity == "" {
+		return "", false
+	}
+	address = (*identity)[strings.LastIndex(*identity, "_")+1:]
+	if _, err := netip.ParseAddrPort(address); err != nil {
+		return "", true
+	}
+	return address, true
+}
+
 // Status returns what is known as a whole.
 func (r *Replica) Status() Status { return r.current.Load().Status() }
 
@@ -153,6 +170,7 @@ func (r *Replica) Run(ctx context.Context) error {
 func (r *Replica) candidate(ctx context.Context, before *election) (*election, error) {
 	name := r.config.manager() // "ringfence" or "ringfence-<instance>"
 	election, err := newElection(r.lease, r.config.Log, r.config.Namespace, name, name, func(identity string) {
+		r.leader.Store(&identity)
 		if identity != "" {
 			r.config.Log.Info("there is a leader", "leader", identity, "self", identity == r.lease.Identity)
 		}

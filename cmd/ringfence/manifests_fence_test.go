@@ -34,10 +34,19 @@ const neighbours = `
 {apiVersion: v1, kind: Pod, metadata: {name: spy, namespace: tenant, labels: {app.kubernetes.io/name: prometheus, k8s-app: kube-dns}}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: other, namespace: ringfence-system}}
+---
+# The other replica.
+apiVersion: v1
+kind: Pod
+metadata: {name: second, namespace: ringfence-system, labels: {app.kubernetes.io/name: ringfence}}
+spec:
+  containers:
+  - name: ringfence
+    ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}, {name: hook, containerPort: 8081}]
 `
 
 // The daemon's own fence, asked as anybody would: Prometheus reaches the metrics, the ingress controller the page and the hook, and
-// nobody else anything; the daemon reaches DNS, and the ports of API servers and Git wherever they are, but for link-local
+// nobody else anything; the replicas reach each other's hooks; the daemon reaches DNS, and the ports of API servers and Git wherever they are, but for link-local
 // addresses, where clouds give credentials.
 func TestManifestsFence(t *testing.T) {
 	folder := t.TempDir()
@@ -61,6 +70,10 @@ func TestManifestsFence(t *testing.T) {
 		{"ingress-nginx/controller", daemon, "8081/TCP", true},
 		{"ingress-nginx/controller", daemon, "9090/TCP", false},
 		{"ringfence-system/other", daemon, "8080/TCP", false},
+		{daemon, "ringfence-system/second", "8081/TCP", true},
+		{daemon, "ringfence-system/second", "8080/TCP", false},
+		{"ringfence-system/second", daemon, "8081/TCP", true},
+		{"ringfence-system/second", daemon, "9090/TCP", false},
 		{"8.8.8.8", daemon, "8081/TCP", false},
 		{"10.1.2.3", daemon, "9090/TCP", false},
 		{daemon, "kube-system/dns", "53/UDP", true},

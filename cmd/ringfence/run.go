@@ -45,8 +45,9 @@ Git and the API server may be away, also at the start: they are waited for, and
 			return err
 		}
 		silenceClient()
+		podIP, _ := env.LookupEnv("POD_IP") // the Deployment says it
 		return app.Run(cmd.Context(), app.Config{
-			Daemon: daemon, REST: restConfig, Build: webBuild(), Log: newLogger(env.Stderr, daemon.Log),
+			Daemon: daemon, REST: restConfig, Build: webBuild(), Log: newLogger(env.Stderr, daemon.Log), PodIP: podIP,
 		})
 	}
 	return cmd

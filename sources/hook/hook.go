@@ -54,7 +54,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusTooManyRequests, "there are too many hooks")
 		return
 	}
-	secret, err := h.secret()
+	secret, err := readSecret(h.config.SecretFile)
 	if err != nil {
 		reply(w, http.StatusServiceUnavailable, "the secret of the hooks cannot be read")
 		return
@@ -74,8 +74,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var errEmptySecret = errors.New("the file is empty")
 
-func (h *Handler) secret() ([]byte, error) {
-	data, err := os.ReadFile(h.config.SecretFile)
+func readSecret(file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}

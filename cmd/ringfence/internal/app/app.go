@@ -33,6 +33,8 @@ type Config struct {
 	Build web.Build
 	// Log gets the daemon's log. Required.
 	Log *slog.Logger
+	// PodIP is where other replicas reach this one's hooks, if they are served on every address; "" means nowhere.
+	PodIP string
 	// Started, if set, is called once everything runs, with the address that the
 	// page listens on and the engine.
 	Started func(address string, engine *sync.Replica)
@@ -68,7 +70,8 @@ func Run(ctx context.Context, c Config) error {
 		Instance: c.Daemon.Instance, Build: c.Build, Engine: engine, Source: sourceView{source, poller}, Enforcer: watcher.State, Gatherer: ofLeader(registry, engine.Leads),
 		Metrics: c.Daemon.HTTP.MetricsListen == "", Guard: guard,
 	})
-	servers, err := listen(ctx, c.Daemon.HTTP, handler, newHook(c.Daemon.HTTP, pushed), c.Log)
+	handing := newRelay(c, engine)
+	servers, err := listen(ctx, c.Daemon.HTTP, handler, newHooks(c.Daemon.HTTP, pushed, handing), c.Log)
 	if err != nil {
 		return err
 	}
@@ -79,6 +82,7 @@ func Run(ctx context.Context, c Config) error {
 	group.Go(func() error { return handler.Run(ctx) })
 	group.Go(func() error { return engine.Run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
+	group.Go(func() error { return handing.Run(ctx) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -180,7 +184,7 @@ func newLease(c Config, rc *rest.Config, source *sources.Repository) (*sync.Leas
 	if err != nil {
 		return nil, err
 	}
-	return &sync.Lease{Kube: kube, Fence: sync.NewFence(), Poll: source.Poll}, nil
+	return &sync.Lease{Kube: kube, Fence: sync.NewFence(), Poll: source.Poll, Address: hookAddress(c.Daemon.HTTP, c.PodIP)}, nil
 }
 
 func mode(d *config.Daemon) sync.Mode {

@@ -35,6 +35,7 @@ func listen(ctx context.Context, c config.HTTP, h *web.Handler, hooks http.Handl
 	if c.HookListen != "" {
 		mux := http.NewServeMux()
 		mux.Handle(hookPath, hooks)
+		mux.Handle(relayPath, hooks)
 		places = append(places, place{"hookListen", c.HookListen, mux})
 	}
 	var out []*serve.Server
@@ -59,6 +60,7 @@ func page(c config.HTTP, h *web.Handler, hooks http.Handler) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(hookPath, hooks)
+	mux.Handle(relayPath, hooks)
 	mux.Handle("/", local)
 	return mux
 }
@@ -72,17 +74,24 @@ func name(address string) []string {
 	return []string{strings.ToLower(host)}
 }
 
-// newHook returns what takes push hooks; nil if there is no secret for them.
-func newHook(c config.HTTP, pushed chan<- struct{}) http.Handler {
+// newHooks returns what takes push hooks from senders, which are handed on, and from other replicas; nil if hooks are not served.
+func newHooks(c config.HTTP, pushed chan<- struct{}, handing *relay) http.Handler {
 	if c.HookSecretFile == "" {
 		return nil
 	}
-	return hook.New(hook.Config{SecretFile: c.HookSecretFile, Poll: func() {
+	poll := func() {
 		select {
 		case pushed <- struct{}{}:
 		default: // one is due already, and it will see this push too
 		}
-	}})
+	}
+	mux := http.NewServeMux()
+	mux.Handle(hookPath, hook.New(hook.Config{SecretFile: c.HookSecretFile, Poll: func() {
+		poll()
+		handing.hand()
+	}}))
+	mux.Handle(relayPath, hook.New(hook.Config{SecretFile: c.HookSecretFile, Poll: poll}))
+	return mux
 }
 
 // newGuard returns what stands before the page and the API; nil if everybody may read. Its client is its own: that of a
