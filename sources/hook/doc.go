@@ -10,7 +10,7 @@
 //
 // Limitations: a hook that somebody recorded can be sent again, since forges sign no time; it then means that
 // Git is asked once more, as often as the limit on the rate allows. Where several replicas are behind one address,
-// a hook reaches one of them, and the others poll on their schedule.
+// a hook reaches one of them, which hands it on to the one that leads ([Send]); any others poll on their schedule.
 //
 // Rejected: taking the revision from the body (a forged or an old one would have to be refused by the same checks
 // that a poll makes anyway), and the SHA-1 signatures that GitHub still sends beside the others.
