@@ -125,8 +125,10 @@ func (d *demo) linkCommands(kubectl string) error {
 	if err != nil {
 		return fmt.Errorf("finding the program itself: %w", err)
 	}
-	return os.Symlink(own, filepath.Join(d.dir, "ringfence"))
+	return os.Symlink(own, d.ringfence())
 }
+
+func (d *demo) ringfence() string { return filepath.Join(d.dir, "ringfence") }
 
 func (d *demo) kubectl() string { return filepath.Join(d.dir, "kubectl") }
 
@@ -196,7 +198,7 @@ func (d *demo) greet(ctx context.Context, url, address string, engine *sync.Repl
 	}
 	return greeting.Execute(d.env.Stdout, map[string]string{
 		"Tenants": strings.Join(names, ", "), "Page": "http://" + reachable(address), "Git": url,
-		"Kubectl": d.kubectl(), "Clone": filepath.Join(os.TempDir(), "policies"),
+		"Kubectl": d.kubectl(), "Ringfence": d.ringfence(), "Clone": filepath.Join(os.TempDir(), "policies"),
 	})
 }
 
@@ -242,7 +244,7 @@ Try, in another terminal:
 
   # add a tenant by a push
   git clone {{.Git}} {{.Clone}} && cd {{.Clone}}
-  mkdir overlays/umbrella && sed 's/initech/umbrella/' overlays/initech/kustomization.yaml > overlays/umbrella/kustomization.yaml
+  {{.Ringfence}} tenant new umbrella
   git add . && git commit -m 'add umbrella' && git push
   {{.Kubectl}} get networkpolicies -n caas-umbrella
 

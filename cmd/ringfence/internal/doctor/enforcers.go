@@ -54,7 +54,7 @@ func (e *examination) enforcers(ctx context.Context) {
 
 // nobody tells that nothing known enforces, unless the nodes look as if something did that has no DaemonSet.
 func (e *examination) nobody(nodes *corev1.NodeList) {
-	const do = "install Calico: base/calico/install, or cmd/ringfence/docs for EKS"
+	const do = "install Calico: base/calico/install; cmd/ringfence/docs/install-eks.md for EKS"
 	if nodes != nil && len(nodes.Items) > 0 {
 		node := nodes.Items[0]
 		switch {
