@@ -91,9 +91,18 @@ func TestDemoDriftComesAndGoes(t *testing.T) {
 		tab.eventually(`!document.body.innerText.includes("allow-all")`, "nothing is open yet")
 		value[bool](tab, "window.same = true")
 	}
+	value[bool](tenant, `document.querySelector("#fence-table summary").focus(), document.getElementById("fence-table").open = true`)
 	kubectl(t, allowAll, "apply", "-f", "-")
 	overview.eventually(`document.querySelector("h1").innerText === "1 fence is open" && document.getElementById("standing").innerText.includes("allow-all")`, "the overview tells")
 	tenant.eventually(`document.getElementById("standing").innerText.includes("allow-all") && !!document.querySelector(".edge.opened")`, "the tenant's page tells")
+	assert.True(t, value[bool](tenant, `document.getElementById("fence-table").open && document.getElementById("fence-table").innerText.includes("opened")`),
+		"what the reader has opened stays open")
+	assert.True(t, value[bool](tenant, `document.activeElement === document.querySelector("#fence-table summary")`), "what has the keyboard keeps it")
+	value[bool](overview, `document.querySelector("#standing details").open = true`)
+	kubectl(t, strings.ReplaceAll(allowAll, "allow-all", "allow-more"), "apply", "-f", "-")
+	overview.eventually(`document.querySelectorAll("#standing details").length === 2`, "another")
+	assert.Equal(t, []bool{true, false}, value[[]bool](overview, `[...document.querySelectorAll("#standing details")].map((d) => d.open)`), "each by itself")
+	kubectl(t, "", "delete", "networkpolicy", "allow-more", "-n", "caas-acme")
 	kubectl(t, "", "delete", "networkpolicy", "allow-all", "-n", "caas-acme")
 	overview.eventually(`document.querySelector("h1").innerText !== "1 fence is open"`, "the overview tells that it is over")
 	tenant.eventually(`!document.querySelector(".edge.opened") && !document.getElementById("fence").innerText.includes("Git does not allow")`, "the picture is as it was")

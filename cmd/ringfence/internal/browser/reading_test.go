@@ -123,3 +123,27 @@ func TestStandby(t *testing.T) {
 		tab.quiet(base)
 	})
 }
+
+// The picture: what drift opened is red and thick, what it closed dashed and struck out, and the rest neither, under the page's own
+// policy, which takes no style from a picture.
+func TestPicture(t *testing.T) {
+	base := served(t, "CHANGED")
+	b := browser(t)
+	for theme, red := range map[string]string{"light": "rgb(192, 39, 28)", "dark": "rgb(255, 138, 127)"} {
+		tab := open(b, t, 1280, theme)
+		tab.visit(base + "/tenants/caas-acme")
+		looks := func(selector string) []string {
+			return value[[]string](tab, fmt.Sprintf(`(() => { const s = getComputedStyle(document.querySelector(%q)); return [s.stroke, s.strokeDasharray, s.textDecorationLine] })()`, selector))
+		}
+		assert.Equal(t, []string{red, "none", "none"}, looks(".picture .edge.opened"), theme)
+		assert.Equal(t, "7px, 5px", looks(".picture .edge.closed")[1], theme)
+		assert.Equal(t, "line-through", looks(".picture .l.closed")[2], theme)
+		plain := looks(".picture .edge:not(.opened):not(.closed)")
+		assert.NotEqual(t, red, plain[0], theme)
+		assert.Equal(t, "none", plain[1], theme)
+		assert.True(t, value[bool](tab, `[...document.querySelectorAll(".picture .l")].some((l) => l.textContent === "5432/TCP")`), "%s: ports on the edges", theme)
+		tab.shoot("changed-" + theme)
+		tab.accessible(theme)
+		tab.quiet(base)
+	}
+}

@@ -63,7 +63,7 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request) {
 	o.Bar = shares(o.States)
 	h.addDrift(&o)
 	open, unsure := openTenants(h.config.Engine.Drift())
-	o.Headline = headlineOf(status, tenants, len(open), len(unsure))
+	o.Headline = headlineOf(status, tenants, open, unsure)
 	matching := slices.DeleteFunc(slices.Clone(tenants), func(t sync.Tenant) bool {
 		return state != "" && t.State != state || !found(o.Query, t.Name, t.Overlay, t.Applied, t.Wanted)
 	})
@@ -118,8 +118,11 @@ func openTenants(entries []drift.Entry) (open, unsure map[string]bool) {
 	return open, unsure
 }
 
+// openOverlay is what is open where that is no tenant's.
+const openOverlay = "The cluster's own policies let through what Git does not"
+
 // headlineOf is never good where something cannot be seen.
-func headlineOf(status api.Status, tenants []sync.Tenant, open, unsure int) headline {
+func headlineOf(status api.Status, tenants []sync.Tenant, open, unsure map[string]bool) headline {
 	all := len(tenants)
 	if all > 0 && tenants[0].Name == "" {
 		all--
@@ -132,12 +135,16 @@ func headlineOf(status api.Status, tenants []sync.Tenant, open, unsure int) head
 		}
 	}
 	switch {
-	case open > 0:
-		return headline{"bad", counted(open, "fence") + " " + are(open) + " open", rest}
+	case open[""] && len(open) == 1:
+		return headline{"bad", openOverlay, rest}
+	case open[""]:
+		return headline{"bad", counted(len(open)-1, "fence") + " " + are(len(open)-1) + " open", openOverlay + ". " + rest}
+	case len(open) > 0:
+		return headline{"bad", counted(len(open), "fence") + " " + are(len(open)) + " open", rest}
 	case status.Unsure() != "":
 		return headline{"unknown", "It cannot be told whether the fences stand", rest}
-	case unsure > 0:
-		return headline{"unknown", "Of " + counted(unsure, "fence") + " it cannot be told whether it stands", rest}
+	case len(unsure) > 0:
+		return headline{"unknown", "Of " + counted(len(unsure), "fence") + " it cannot be told whether it stands", rest}
 	case all == 0:
 		return headline{"info", "There is no tenant yet", "A folder with a kustomization in the policy repository is one."}
 	case status.Tenants[sync.Unknown] > 0:

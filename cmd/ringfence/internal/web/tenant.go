@@ -43,7 +43,6 @@ func (h *Handler) tenantPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := tenantView{Tenant: tenantOf(tenants[i]), Drift: h.differences(name, false)}
-	v.Verdict = verdictOf(h.status(), tenants[i], v.Drift)
 	if view := h.config.Engine.View(); view != nil {
 		if d, ok := view.Tenant(name); ok {
 			v.Revision, v.Objects = d.Revision, objectsOf(d, v.Drift)
@@ -55,6 +54,7 @@ func (h *Handler) tenantPage(w http.ResponseWriter, r *http.Request) {
 			v.FenceError = err.Error()
 		}
 	}
+	v.Verdict = verdictOf(h.status(), tenants[i], v.Drift, v.Fence)
 	title := v.Tenant.Name
 	if title == "" {
 		title = "Cluster overlay"

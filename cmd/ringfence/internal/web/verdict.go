@@ -7,9 +7,12 @@ import (
 )
 
 // verdictOf says in a line how the fence of one tenant stands, or the cluster overlay; like the overview's headline it is never
-// good where something cannot be seen.
-func verdictOf(status api.Status, t sync.Tenant, differences []difference) headline {
+// good where something cannot be seen. A fence can be open by what is no tenant's, as a policy of the whole cluster.
+func verdictOf(status api.Status, t sync.Tenant, differences []difference, f *fence) headline {
 	open, unsure := 0, 0
+	if f != nil {
+		open = f.Opened
+	}
 	for _, d := range differences {
 		switch {
 		case !d.Stands():
@@ -25,7 +28,7 @@ func verdictOf(status api.Status, t sync.Tenant, differences []difference) headl
 	}
 	switch {
 	case open > 0 && t.Name == "":
-		return headline{Tone: "bad", Text: "The cluster's own policies let through what Git does not"}
+		return headline{Tone: "bad", Text: openOverlay}
 	case open > 0:
 		return headline{Tone: "bad", Text: "The fence is open"}
 	case status.Unsure() != "" || t.State == sync.Unknown || unsure > 0:

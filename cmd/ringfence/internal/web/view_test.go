@@ -211,7 +211,15 @@ func TestVerdicts(t *testing.T) {
 	overlay := example(t, nil)
 	says(t, get(t, handler(t, overlay, polled(), enforced("calico", 0)), "/tenants/_cluster", http.StatusOK, htmlType), "What is cluster-scoped is as Git says", true, "overlay")
 	overlay.drift = append(overlay.drift, openedBy(""))
-	says(t, get(t, handler(t, overlay, polled(), enforced("calico", 0)), "/tenants/_cluster", http.StatusOK, htmlType), "let through what Git does not", true, "overlay")
+	h := handler(t, overlay, polled(), enforced("calico", 0))
+	says(t, get(t, h, "/tenants/_cluster", http.StatusOK, htmlType), "let through what Git does not", true, "overlay")
+	says(t, get(t, h, "/", http.StatusOK, htmlType), "<h1>The cluster&#39;s own policies let through what Git does not</h1>", true, "overview")
+	overlay.drift = append(overlay.drift, openedBy("caas-acme"))
+	page := get(t, handler(t, overlay, polled(), enforced("calico", 0)), "/", http.StatusOK, htmlType)
+	says(t, page, "<h1>1 fence is open</h1>", true, "both")
+	says(t, page, "let through what Git does not", true, "both")
+	says(t, get(t, handler(t, changed(t), polled(), enforced("calico", 0)), "/tenants/caas-acme", http.StatusOK, htmlType),
+		"The fence is open", true, "what is live opens it, though no difference of the tenant's is known")
 }
 
 // A crowd: what is open stands first, peers of one tenant alone are no columns, what crosses is told, and a picture that would be too

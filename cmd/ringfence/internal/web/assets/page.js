@@ -10,6 +10,15 @@
     if (place.textContent !== words) place.textContent = words;
   };
 
+  // place finds again what has the keyboard in a region: by its name, where it leads, or where it stands in the nearest part with a name.
+  const place = (region, e) => {
+    if (!e || e === region || !region.contains(e)) return null;
+    if (e.id) return (now) => now.querySelector("#" + CSS.escape(e.id));
+    if (e.href) return (now) => now.querySelector('a[href="' + CSS.escape(e.getAttribute("href")) + '"]');
+    const part = e.closest("[id]"), nth = [...part.querySelectorAll(e.tagName)].indexOf(e);
+    return (now) => (part === region ? now : now.querySelector("#" + CSS.escape(part.id)))?.querySelectorAll(e.tagName)[nth];
+  };
+
   // take replaces the regions that differ, and keeps what the reader has opened.
   const take = (text) => {
     const fresh = new DOMParser().parseFromString(text, "text/html");
@@ -19,18 +28,18 @@
       const now = fresh.getElementById(old.id);
       if (!now) continue;
       const told = (e) => [...e.querySelectorAll("time")].reduce((s, t) => s.replace(t.outerHTML, t.dateTime), e.outerHTML);
-      const open = [...old.querySelectorAll("details[open]")].map((d) => d.id || d.parentElement.id);
+      const key = (d) => d.id || d.dataset.key;
+      const open = [...old.querySelectorAll("details[open]")].map(key);
       const shut = old.cloneNode(true);
       for (const d of shut.querySelectorAll("details[open]")) d.removeAttribute("open");
       shut.classList.remove("changed");
       if (told(shut) === told(now)) continue;
-      const focus = old.contains(document.activeElement) && document.activeElement;
-      const again = focus && (focus.id ? "#" + CSS.escape(focus.id) : focus.href ? 'a[href="' + CSS.escape(focus.getAttribute("href")) + '"]' : "");
+      const again = place(old, document.activeElement);
       const taken = document.importNode(now, true);
-      for (const d of taken.querySelectorAll("details")) if (open.includes(d.id || d.parentElement.id)) d.open = true;
+      for (const d of taken.querySelectorAll("details")) if (open.includes(key(d))) d.open = true;
       taken.classList.add("changed");
       old.replaceWith(taken);
-      if (again) taken.querySelector(again)?.focus({ preventScroll: true });
+      again?.(taken)?.focus({ preventScroll: true });
     }
     if (document.title !== fresh.title) document.title = fresh.title;
   };
