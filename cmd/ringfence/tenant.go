@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/ringfence/ringfence/cmd/ringfence/internal/config"
+	"github.com/ringfence/ringfence/kustomize"
 	"github.com/ringfence/ringfence/sources"
 )
 
@@ -107,7 +108,7 @@ func (n newTenant) write(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	n.namespace = cmp.Or(n.namespace, namespaceFor(repository.Layout.Namespaces, n.name))
-	before, err := renderFolder(ctx, n.dir)
+	before, err := n.others(ctx, snapshot.FS())
 	if err != nil {
 		return err
 	}
@@ -126,6 +127,9 @@ func (n newTenant) write(ctx context.Context, out io.Writer) error {
 		}
 	}
 	target := filepath.Join(n.dir, filepath.FromSlash(folder))
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { //nolint:gosec // as Git makes folders
+		return fmt.Errorf("making the overlay's parent: %w", err)
+	}
 	if err := os.Mkdir(target, 0o755); err != nil { //nolint:gosec // as Git makes folders
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("%s is there already, and nothing is overwritten", folder)
@@ -142,8 +146,25 @@ func (n newTenant) write(ctx context.Context, out io.Writer) error {
 		}
 		return nil
 	}
-	_, err = fmt.Fprintf(out, "%s: the namespace %s; see what it would do: ringfence diff --tenant %s\n", folder, n.namespace, n.namespace)
+	text := fmt.Sprintf("%s: the namespace %s; see what it would do: ringfence diff --tenant %s\n", folder, n.namespace, n.namespace)
+	if len(before.Overlays) == 0 {
+		text += "it is the first tenant: put what all are to share among its resources (such as ../../base/tenant), and the next ones get it too\n"
+	}
+	_, err = io.WriteString(out, text)
 	return err
+}
+
+// others renders the tenants that there are. In a policy repository there may be none yet; a folder that says nothing of being
+// one is taken for a mistake.
+func (n newTenant) others(ctx context.Context, files fs.FS) (*kustomize.Rendering, error) {
+	rendering, err := renderFolder(ctx, n.dir)
+	if !errors.Is(err, kustomize.ErrNoOverlays) {
+		return rendering, err
+	}
+	if _, none := fs.Stat(files, config.RepositoryFile); none != nil {
+		return nil, err
+	}
+	return &kustomize.Rendering{}, nil
 }
 
 // overlay is what is in the files of one.
@@ -170,7 +191,8 @@ func (o *overlay) kustomization() string {
 func (n newTenant) plain(shared []string) *overlay {
 	o := &overlay{namespace: n.namespace, resources: slices.Clone(shared), files: map[string]string{}}
 	switch kept := n.live != nil && n.live.keptBy != ""; {
-	case len(shared) == 0 && !kept:
+	case len(shared) == 0 && kept:
+	case len(shared) == 0:
 		o.resources = []string{"namespace.yaml"}
 		o.files["namespace.yaml"] = fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n", n.namespace)
 	case kept:

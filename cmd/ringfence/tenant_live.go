@@ -54,9 +54,6 @@ func (n newTenant) adopt(ctx context.Context, repository *config.Repository, fol
 		return err
 	}
 	o.add(p.Files)
-	if len(o.resources) == 0 {
-		return fmt.Errorf("the overlay would be empty: the Namespace %s is kept by %s, and nothing else lives there that belongs into Git", n.namespace, n.live.keptBy)
-	}
 	if err := n.fill(ctx, filepath.Join(n.dir, filepath.FromSlash(folder)), o); err != nil {
 		return err
 	}
