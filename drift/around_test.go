@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
@@ -161,6 +163,43 @@ func TestAround(t *testing.T) {
 		for _, o := range list.Items {
 			assert.True(t, uids[o.GetUID()], o.GetName())
 		}
+	})
+
+	t.Run("staged", func(t *testing.T) {
+		s.apply(t, `{apiVersion: projectcalico.org/v3, kind: StagedKubernetesNetworkPolicy, metadata: {name: fair, namespace: default}, spec: {podSelector: {}}}`)
+		for kind, names := range map[string][]string{
+			"StagedNetworkPolicy": {"default.fair", "staged", "ghost.staged"}, "StagedKubernetesNetworkPolicy": {"also-fair"},
+		} {
+			k, _ := kinds.Find(schema.GroupKind{Group: kinds.GroupCalico, Kind: kind})
+			k, _ = kinds.Stored(k)
+			for _, name := range names {
+				spec := "{}"
+				if name == "ghost.staged" {
+					spec = "{tier: ghost}"
+				}
+				u := &unstructured.Unstructured{Object: parse(t, "{apiVersion: crd.projectcalico.org/v1, kind: "+kind+", metadata: {name: "+name+", namespace: default}, spec: "+spec+"}")}
+				_, err := b.Resource(k.GVR()).Namespace("default").Create(t.Context(), u, metav1.CreateOptions{})
+				require.NoError(t, err, name)
+			}
+		}
+		staged := func() (around, shown []string) {
+			for _, o := range s.In("default") {
+				switch {
+				case !strings.HasPrefix(o.ID.Kind.Kind, "Staged"):
+				case o.ID.Kind.Group == kinds.GroupStored:
+					around = append(around, o.ID.Name)
+				default:
+					shown = append(shown, o.ID.Name)
+				}
+			}
+			slices.Sort(around)
+			slices.Sort(shown)
+			return around, shown
+		}
+		eventually(t, "seen as the others are", func() bool {
+			around, shown := staged()
+			return slices.Equal([]string{"ghost.staged", "staged"}, around) && slices.Equal([]string{"also-fair", "default.fair", "fair"}, shown)
+		})
 	})
 
 	s.apply(t, `{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: ghost}, spec: {order: 5}}`)

@@ -30,9 +30,7 @@
 // What a difference does to traffic is said by package exposure.
 //
 // Limitations: kinds whose Go types are not linked in
-// (policy.networking.k8s.io) are compared as they were sent, without defaulting. Staged
-// policies that were written around Calico's API server, which nobody enforces, are seen
-// only where that server shows them.
+// (policy.networking.k8s.io) are compared as they were sent, without defaulting.
 //
 // Rejected: comparing by server-side dry-run (a request per object, and blind
 // to fields that others added); comparing by managedFields (they can be wiped,

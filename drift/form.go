@@ -38,7 +38,7 @@ func formOf(k kinds.Kind, u *unstructured.Unstructured) *form {
 	// What cannot be read has no name, to that server as well.
 	_ = json.Unmarshal([]byte(u.GetAnnotations()[metadataAnnotation]), &meta)
 	f := &form{shown: cmp.Or(meta.Name, name)}
-	if !strings.HasSuffix(k.Kind, "Policy") {
+	if !strings.HasSuffix(k.Kind, "Policy") || k.Kind == "StagedKubernetesNetworkPolicy" { // none has a tier
 		f.outlaw = f.shown != name
 		return f
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ringfence/ringfence/drift"
 	"github.com/ringfence/ringfence/drift/reach"
@@ -41,8 +42,9 @@ func (j *Judge) Judge(s *Scene, differences []drift.Difference) (together drift.
 		differences[i].Exposure = found.each[i]
 		differences[i].Effect = found.each[i].Effect()
 		// Of some nobody was asked; and what was written around Calico's API server has
-		// another place among policies of equal order than is assumed here.
-		doubtful := c.partial || differences[i].ID.Kind.Group == kinds.GroupStored
+		// another place among policies of equal order than is assumed here. A staged policy has none.
+		k := differences[i].ID.Kind
+		doubtful := c.partial || k.Group == kinds.GroupStored && !strings.HasPrefix(k.Kind, "Staged")
 		if effect := differences[i].Effect; doubtful && (effect == drift.None || effect == drift.Closes) {
 			differences[i].Effect = drift.EffectUnknown
 		}

@@ -2,7 +2,6 @@ package kinds
 
 import (
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -69,10 +68,10 @@ var guarded = []Kind{
 func Guarded() []Kind { return slices.Clone(guarded) }
 
 // Stored returns the kind as which Calico's API server keeps the objects of one of its
-// kinds; false for other kinds, and for staged policies, which nobody enforces. It is no
-// guarded kind: it shows what was written around that server, and is only read.
+// kinds; false for other kinds. It is no guarded kind: it shows what was written around
+// that server, and is only read.
 func Stored(k Kind) (Kind, bool) {
-	if k.Group != GroupCalico || strings.HasPrefix(k.Kind, "Staged") {
+	if k.Group != GroupCalico {
 		return Kind{}, false
 	}
 	k.Group, k.Version, k.Tiered = GroupStored, "v1", false
