@@ -59,7 +59,7 @@ func open(browser context.Context, t *testing.T, width int64, theme string) *tab
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(stop)
 	b := &tab{t: t, ctx: ctx}
 	require.NoError(t, chromedp.Listen(ctx, b.hear))
@@ -126,7 +126,7 @@ func (b *tab) eventually(expression, what string) {
 	require.Eventually(b.t, func() bool {
 		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
 		return err == nil && is
-	}, 30*time.Second, 20*time.Millisecond, what)
+	}, 2*time.Minute, 20*time.Millisecond, what)
 }
 
 // accessible checks that axe-core has nothing serious to say of the page.
