@@ -45,7 +45,7 @@ func (p *pulse) renew() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			if p.late == own {
-				p.lost(fmt.Errorf("no watch stands for %s", renewal))
+				p.lost(fmt.Errorf("%s for %s", noWatch, renewal))
 			}
 		})
 		p.late = own
@@ -120,3 +120,6 @@ func (p *pulse) expire(stream watch.Interface) {
 		stream.Stop()
 	}
 }
+
+// noWatch begins what is said of a kind whose watch is late, where nobody has said why.
+const noWatch = "no watch stands"

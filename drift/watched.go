@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,11 @@ func newWatched(k kinds.Kind, c *Cluster, cancel context.CancelFunc) *watched {
 	if !c.flavour.Dialect().HidesTiers { // nothing is left out of its lists
 		w.hidden.Store(new(string))
 	}
-	w.pulse.lost = w.lost
+	w.pulse.lost = func(err error) { // why it is blind already says more than that no watch stands
+		if reason := w.reason.Load(); reason == nil || *reason == "" {
+			w.lost(err)
+		}
+	}
 	w.due.Store(1)
 	return w
 }
@@ -249,8 +254,11 @@ func (w *watched) note(reason string) {
 	w.noting.Lock()
 	defer w.noting.Unlock()
 	saw := w.blind() == ""
-	w.reason.Store(&reason)
+	before := w.reason.Swap(&reason)
 	w.tell(saw)
+	if before != nil && strings.HasPrefix(*before, noWatch) && reason != "" && !strings.HasPrefix(reason, noWatch) { // now it is known why
+		w.cluster.config.Log.Warn("a watch is blind", "object", label(w.kind), "err", reason)
+	}
 }
 
 // tell tells whether the kind can be seen now, if it could not before, or the other
