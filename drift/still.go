@@ -51,7 +51,7 @@ func (c *Cluster) await(ctx context.Context, patience time.Duration) {
 	}
 }
 
-// answered says whether the cluster has answered for every kind, whatever it said.
+// answered says whether the cluster has answered for every kind, whatever it said, and no list is on its way.
 func (c *Cluster) answered() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -59,7 +59,7 @@ func (c *Cluster) answered() bool {
 		return false
 	}
 	for _, w := range c.watched {
-		if w.reason.Load() == nil {
+		if reason := w.blind(); w.reason.Load() == nil || reason == listingAnew || reason == confirming {
 			return false
 		}
 	}

@@ -47,7 +47,11 @@ const (
 //     entry. It only removes fields, so the API server makes no Update entry
 //     for it, and a later apply that drops a field really drops it.
 //
-// If we crash between 1 and 3, the next comparison finds the difference again.
+// Where 1 would change the object and still leave something (see [writer.mixed]), the PUT comes first, so that no object
+// in between is ever there: then 1, and a second PUT that takes the Update entry away which the first one made.
+//
+// If we crash between two of them, the next comparison finds what differs; an Update entry of ours that is left takes
+// nothing from what is wanted, and goes with the next such PUT.
 type writer struct {
 	dynamic dynamic.Interface
 	manager string
@@ -103,7 +107,7 @@ func (w *writer) apply(ctx context.Context, want *drift.Wanted, live *drift.Obse
 			err = errors.Join(err, drift.WithGrant(unknown))
 			break
 		}
-		if equal(want, live) {
+		if equal(want, live) && !w.replacedBefore(live.Unstructured) {
 			return done, nil // whoever wrote it wants the same
 		}
 	}
@@ -141,8 +145,50 @@ func keepPeriod(u, live *unstructured.Unstructured) {
 	}
 }
 
-// once is one try of the three steps above.
+// once is one try of the steps above.
 func (w *writer) once(ctx context.Context, want *drift.Wanted, live *drift.Observed) (*unstructured.Unstructured, error) {
+	if live != nil && w.mixed(want, live) {
+		answer, err := w.replaced(ctx, want, live.Unstructured)
+		if err != nil {
+			return answer, err
+		}
+		live = &drift.Observed{Unstructured: answer, ID: want.ID}
+	}
+	answer, err := w.applied(ctx, want, live)
+	if err != nil || !w.replacedBefore(answer) {
+		return answer, err
+	}
+	return w.replaced(ctx, want, answer)
+}
+
+// mixed says whether an apply may change something of a live object and leave something else, which others own, or nobody.
+// Between it and the replacement there would be an object that is neither what was live nor what is wanted, and that may
+// let through more than both: a deny-all that selects every pod again, and still has somebody's rule.
+func (w *writer) mixed(want *drift.Wanted, live *drift.Observed) bool {
+	fields, err := want.Fields(live)
+	if err != nil || len(fields) < 2 || want.ID.Kind == kinds.Namespace {
+		return false
+	}
+	return slices.ContainsFunc(fields, func(f drift.Field) bool {
+		if f.Want != nil {
+			return false
+		}
+		holders := drift.WritersOf(live.Unstructured, []drift.Field{f})
+		return len(holders) == 0 || slices.ContainsFunc(holders, func(h drift.Writer) bool {
+			return h.Name != w.manager || h.Operation != string(metav1.ManagedFieldsOperationApply)
+		})
+	})
+}
+
+// replacedBefore says whether an object has an entry of a replacement of ours: what it owns no apply takes away.
+func (w *writer) replacedBefore(u *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(u.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
+		return e.Manager == w.manager && e.Operation == metav1.ManagedFieldsOperationUpdate && e.Subresource == ""
+	})
+}
+
+// applied is the first three steps.
+func (w *writer) applied(ctx context.Context, want *drift.Wanted, live *drift.Observed) (*unstructured.Unstructured, error) {
 	u := w.sent(want)
 	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
 	if live != nil {
@@ -175,14 +221,20 @@ func (w *writer) once(ctx context.Context, want *drift.Wanted, live *drift.Obser
 	if answer.GetDeletionTimestamp() != nil { // without its finalizers it would be gone at once
 		return answer, errGoing
 	}
-	answer, err = w.resource(want.ID).Update(ctx, w.exactly(want, answer), metav1.UpdateOptions{FieldManager: w.manager})
-	if apierrors.IsNotFound(err) { // deleted since the apply
+	return w.replaced(ctx, want, answer)
+}
+
+// replaced puts exactly the render in the place of a live object.
+func (w *writer) replaced(ctx context.Context, want *drift.Wanted, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	answer, err := w.resource(want.ID).Update(ctx, w.exactly(want, live), metav1.UpdateOptions{FieldManager: w.manager})
+	if apierrors.IsNotFound(err) { // deleted since
 		return nil, apierrors.NewConflict(want.ID.Kind.GVR().GroupResource(), want.ID.Name, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if fields, err = w.checkAnswer(want, answer); err != nil {
+	fields, err := w.checkAnswer(want, answer)
+	if err != nil {
 		return nil, err
 	}
 	if len(fields) > 0 {
