@@ -49,12 +49,28 @@ func (c *suit) castAll() error {
 	c.spread(single)
 	c.add(c.scene.Namespace, kinds, single) // whom two selectors select: in the namespace, and in any other
 	c.add(anyOther, kinds, single)
-	for i, name := range slices.Sorted(maps.Keys(c.forced)) { // and where policies of its own decide
+	for i, name := range c.decisive() {
 		if (i+1)*len(kinds) <= mostExtras {
 			c.add(name, kinds, single)
 		}
 	}
 	return nil
+}
+
+// decisive returns the other namespaces in which it matters whom two selectors select: those in which policies of their own
+// decide; and for cluster-scoped policies, which may select a pod together with one of a tenant that names the namespace, one
+// of each class. Around a tenant all others open and accept everything, whatever selects them.
+func (c *suit) decisive() []string {
+	names := slices.Sorted(maps.Keys(c.forced))
+	if c.scene.Namespace != "" {
+		return names
+	}
+	for _, name := range c.classed {
+		if !c.forced[name] {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // nameOf calls a kind of pods as package reach calls implied ones.

@@ -68,6 +68,7 @@ type suit struct {
 	partial     bool              // there are more kinds of tenants than are looked at
 	forced      map[string]bool   // namespaces that must count, since policies of theirs do
 	exemplary   map[string]bool   // namespaces that stand for more than are looked at
+	classed     []string          // of each class of namespaces that selectors tell apart, one
 	pairs       bool              // pods that two selectors select count, not only such as one does
 }
 

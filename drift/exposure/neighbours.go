@@ -135,6 +135,7 @@ func (c *suit) classes() error {
 	}
 	for _, asked := range slices.Sorted(maps.Keys(shown)) {
 		names := shown[asked]
+		c.classed = append(c.classed, names[0])
 		if c.context = append(c.context, asked, fmt.Sprint(len(names))); count[asked] > examples {
 			for _, name := range names {
 				c.exemplary[name] = true
