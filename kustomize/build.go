@@ -26,8 +26,9 @@ const (
 // built is one object as kustomize returned it.
 type built struct {
 	*unstructured.Unstructured
-	file  string // where kustomize says it comes from; "" if unknown
-	local bool   // it is marked config.kubernetes.io/local-config
+	file    string   // where kustomize says it comes from; "" if unknown
+	local   bool     // it is marked config.kubernetes.io/local-config
+	pattern *Pattern // nil unless it was cut
 }
 
 // rootKustomization is what is rendered: the overlay in dir, seen from rootMount.

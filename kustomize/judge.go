@@ -49,11 +49,14 @@ func (j *judge) object(b built) {
 		refuse(fieldPath{"kind"}, why)
 		return
 	}
-	o := Object{Unstructured: b.Unstructured, Kind: kind, Origin: place.Origin(), Guard: j.as == guardRole}
+	o := Object{Unstructured: b.Unstructured, Kind: kind, Origin: place.Origin(), Guard: j.as == guardRole, Pattern: b.pattern}
 	j.metadata(o, refuse)
 	j.form(o, refuse)
 	if len(j.problems) == before {
 		j.content(o, refuse)
+	}
+	if len(j.problems) == before {
+		o.Pattern.judged()
 	}
 	j.unique(o, refuse)
 	if len(j.problems) > before {
@@ -77,9 +80,11 @@ var serverFields = []string{
 
 // metadata checks what Git says of metadata and status, and drops what says nothing.
 func (j *judge) metadata(o Object, refuse refuseFunc) {
-	dropNulls(o.Object)
-	for _, at := range nullItems(nil, o.Object) {
-		refuse(at, &refused{at.String() + " is an empty list item", "write {} for one that matches everything, or remove the dash"})
+	if !o.Pattern.isSound() {
+		dropNulls(o.Object)
+		for _, at := range nullItems(nil, o.Object) {
+			refuse(at, &refused{at.String() + " is an empty list item", "write {} for one that matches everything, or remove the dash"})
+		}
 	}
 	metadata, _ := o.Object["metadata"].(map[string]any)
 	for _, field := range serverFields {
@@ -142,8 +147,10 @@ func (j *judge) scope(o Object, metadata map[string]any, refuse refuseFunc) {
 
 // form checks the fields against the kind's schema, and names and labels.
 func (j *judge) form(o Object, refuse refuseFunc) {
-	for _, m := range strictCheck(o.Object, schemaOf(o.Kind.GroupKind())) {
-		refuse(m.path, &refused{m.message, m.hint})
+	if !o.Pattern.isSound() {
+		for _, m := range strictCheck(o.Object, schemaOf(o.Kind.GroupKind())) {
+			refuse(m.path, &refused{m.message, m.hint})
+		}
 	}
 	name := o.GetName()
 	check := validation.IsDNS1123Subdomain
@@ -217,6 +224,9 @@ func (j *judge) content(o Object, refuse refuseFunc) {
 	}
 	if isOffboarding(o) {
 		j.offboarding(o, refuse)
+	}
+	if o.Pattern.isSound() {
+		return
 	}
 	rules := valid.Config{Selector: j.cfg.Selector, TierPrefix: j.cfg.TierPrefix}
 	for _, m := range checkContent(o, rules) {

@@ -3,10 +3,12 @@ package kustomize
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // placement is what becomes of one claimed namespace.
@@ -184,14 +186,16 @@ func clusterTenant(u *unit) *Tenant {
 	}
 }
 
-// labelled returns copies of objects with Ringfence's labels; tenant "" means none.
+// labelled returns copies of objects with Ringfence's labels; tenant "" means none. All else is shared.
 func labelled(objects []Object, tenant string) []Object {
 	if len(objects) == 0 {
 		return nil
 	}
 	out := make([]Object, len(objects))
 	for i, o := range objects {
-		o.Unstructured = o.DeepCopy()
+		o.Unstructured = &unstructured.Unstructured{Object: maps.Clone(o.Object)}
+		metadata, _ := o.Object["metadata"].(map[string]any)
+		o.Object["metadata"] = maps.Clone(metadata)
 		labels := o.GetLabels()
 		if labels == nil {
 			labels = map[string]string{}

@@ -55,6 +55,9 @@ type Object struct {
 	Origin Origin
 	// Guard is true for the guard's objects.
 	Guard bool
+	// Pattern is what others have too that are equal but for their namespace; nil if that is not known. Who changes a copy of
+	// the object must take it off.
+	Pattern *Pattern
 }
 
 // Origin is a place in the repository.

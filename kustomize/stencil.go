@@ -30,8 +30,8 @@ const stencilsKept = 256
 // It may, since to kustomize a namespace's name is a word like any other: it puts it where it
 // belongs, and compares it with others. So where no file but the overlay's own `namespace:` has the
 // word (and none can spell it otherwise, by a backslash), and where no field copies another's
-// value or part of it, one word can be put in the other's place. All else of a render, the
-// judgement included, is done for each overlay.
+// value or part of it, one word can be put in the other's place. All else of a render is done for
+// each overlay, but for the judgement of what is the same for all of them (see [Pattern]).
 type stencils struct {
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]*stencil
@@ -102,6 +102,9 @@ func (s *stencils) of(ctx context.Context, r *Renderer, f *preflight, dir string
 		objects, err := build(ctx, served, dir, r.cfg.Limits.RenderTime)
 		st.objects = objects
 		st.unfit.Store(err != nil || slices.ContainsFunc(objects, func(b built) bool { return mixes(b.Object) }))
+		for i := range objects {
+			objects[i].pattern = newPattern(objects[i].Unstructured)
+		}
 	})
 	return st
 }
@@ -154,7 +157,12 @@ func mixes(value any) bool {
 func (st *stencil) cut(dir, namespace string) []built {
 	out := make([]built, len(st.objects))
 	for i, b := range st.objects {
-		content, _ := named(b.Object, namespace).(map[string]any)
+		var content map[string]any
+		if b.pattern != nil {
+			content = placedIn(b.Unstructured, namespace)
+		} else {
+			content, _ = named(b.Object, namespace).(map[string]any)
+		}
 		b.Unstructured = &unstructured.Unstructured{Object: content}
 		if rest, own := strings.CutPrefix(b.file, st.folder+"/"); own {
 			b.file = path.Join(dir, rest)

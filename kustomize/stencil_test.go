@@ -41,7 +41,7 @@ var owns = []string{
 // TestStencilEqualsRender renders overlays of a few kinds side by side: what is cut from a stencil is what kustomize makes
 // of the overlay itself.
 func TestStencilEqualsRender(t *testing.T) {
-	cut := 0
+	cut, shared := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		tree := fstest.MapFS{}
 		add := func(name, text string) { tree[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644} }
@@ -63,7 +63,7 @@ func TestStencilEqualsRender(t *testing.T) {
 		}
 		r, err := New(Config{})
 		require.NoError(t, err)
-		files := newTree(identified(tree), r.cfg.Limits)
+		files, patterns := newTree(identified(tree), r.cfg.Limits), map[*Pattern]map[string]any{}
 		for _, name := range folders {
 			f := newPreflight(files)
 			dir := "overlays/" + name
@@ -74,11 +74,23 @@ func TestStencilEqualsRender(t *testing.T) {
 			want, wantErr := build(context.Background(), f.served, dir, 0)
 			got, gotErr := r.stencils.build(context.Background(), r, f, dir)
 			require.Equal(t, fmt.Sprint(wantErr), fmt.Sprint(gotErr))
+			for i, b := range got {
+				if b.pattern != nil {
+					like, known := patterns[b.pattern]
+					if shared++; !known {
+						like = placedIn(b.Unstructured, "")
+						patterns[b.pattern] = like
+					}
+					require.Equal(t, like, placedIn(b.Unstructured, ""), "of one pattern")
+				}
+				got[i].pattern = nil
+			}
 			require.Equal(t, want, got, dir)
 		}
-		cut += len(r.stencils.known)
+		cut, shared = cut+len(r.stencils.known), shared-len(patterns)
 	})
 	assert.Positive(t, cut, "some were cut")
+	assert.Positive(t, shared, "some have a pattern in common")
 }
 
 // Overlays of one kind are rendered once, and each of them says its own files and namespace.

@@ -271,7 +271,7 @@ func inBetween(d drift.Difference, content *unstructured.Unstructured) *drift.Wa
 	if d.Want != nil {
 		o = d.Want.Object
 	}
-	o.Unstructured = content
+	o.Unstructured, o.Pattern = content, nil
 	return drift.NewWanted(o)
 }
 
