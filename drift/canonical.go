@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
+	"sync"
 
 	calico "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
 	"github.com/projectcalico/api/pkg/defaults"
@@ -36,19 +36,68 @@ const defaultTier = "default"
 // field unknown to them is compared as it is: a field that we do not know must
 // show as a difference, and not vanish in a conversion.
 func canonical(k kinds.Kind, u *unstructured.Unstructured, keep map[string]string) (map[string]any, error) {
+	body, err := canonicalBody(k, u)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s %s: %w", k.Kind, u.GetName(), err)
+	}
+	out := maps.Clone(body)
+	out["apiVersion"], out["kind"] = k.GroupVersion().String(), k.Kind
+	out["metadata"] = dropNulls(canonicalMeta(k, u, keep))
+	return out, nil
+}
+
+// canonicalBody returns everything but metadata and status, which must not be changed: others may have it.
+func canonicalBody(k kinds.Kind, u *unstructured.Unstructured) (map[string]any, error) {
 	body := maps.Clone(u.Object)
 	delete(body, "status")
 	delete(body, "metadata")
-	if typed := prototype(k); typed != nil {
-		if defaulted, ok, err := throughType(body, typed); err != nil {
-			return nil, fmt.Errorf("reading %s %s: %w", k.Kind, u.GetName(), err)
-		} else if ok {
-			body = defaulted
-		}
+	typed := prototype(k)
+	if typed == nil {
+		return dropNulls(body), nil
 	}
-	body["apiVersion"], body["kind"] = k.GroupVersion().String(), k.Kind
-	body["metadata"] = canonicalMeta(k, u, keep)
-	return dropNulls(body), nil
+	raw, err := json.Marshal(body) // sorts keys
+	if err != nil {
+		return nil, err
+	}
+	key := k.String() + string(raw)
+	if known := defaultedBodies.get(key); known != nil {
+		return known, nil
+	}
+	defaulted, ok, err := throughType(raw, typed)
+	if err != nil || !ok {
+		return dropNulls(body), err
+	}
+	defaulted = dropNulls(defaulted)
+	defaultedBodies.put(key, defaulted)
+	return defaulted, nil
+}
+
+// defaultedBodies are those that went through a type, by how they were written, from which they follow: most tenants have the
+// same policies as others, and each is compared again and again.
+var defaultedBodies bodies
+
+type bodies struct {
+	mu    sync.Mutex
+	known map[string]map[string]any
+	size  int // of the keys, in bytes
+}
+
+// bodiesKept is the size of the keys at which everything is forgotten, in bytes.
+const bodiesKept = 4 << 20
+
+func (b *bodies) get(key string) map[string]any {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.known[key]
+}
+
+func (b *bodies) put(key string, body map[string]any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.size += len(key); b.known == nil || b.size > bodiesKept {
+		b.known, b.size = map[string]map[string]any{}, len(key)
+	}
+	b.known[key] = body
 }
 
 // alike says whether two objects are equal as they are written, and so in their canonical forms, which cost twenty times as much to
@@ -58,7 +107,7 @@ func alike(k kinds.Kind, a, b *unstructured.Unstructured, keep map[string]string
 		if aside(key) {
 			continue
 		}
-		if other, ok := b.Object[key]; !ok || !reflect.DeepEqual(value, other) {
+		if other, ok := b.Object[key]; !ok || !same(value, other) {
 			return false
 		}
 	}
@@ -67,7 +116,7 @@ func alike(k kinds.Kind, a, b *unstructured.Unstructured, keep map[string]string
 			return false
 		}
 	}
-	return reflect.DeepEqual(canonicalMeta(k, a, keep), canonicalMeta(k, b, keep))
+	return same(canonicalMeta(k, a, keep), canonicalMeta(k, b, keep))
 }
 
 // aside says whether a field of an object is no part of what it says, or is looked at on its own.
@@ -104,18 +153,15 @@ func prototype(k kinds.Kind) metav1.Object {
 	return nil
 }
 
-// throughType sends body through the Go type and its defaulting. It answers
-// false if the type does not know every field of body.
-func throughType(body map[string]any, typed metav1.Object) (map[string]any, bool, error) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return nil, false, err
-	}
+// throughType sends a body through the Go type and its defaulting. It answers
+// false if the type does not know every field of it.
+func throughType(raw []byte, typed metav1.Object) (map[string]any, bool, error) {
 	if strict, err := sigsjson.UnmarshalStrict(raw, typed); err != nil || len(strict) > 0 {
 		return nil, false, nil //nolint:nilerr // what the type cannot hold is compared as it is
 	}
 	applyDefaults(typed)
-	if raw, err = json.Marshal(typed); err != nil {
+	raw, err := json.Marshal(typed)
+	if err != nil {
 		return nil, false, err
 	}
 	var out map[string]any

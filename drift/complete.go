@@ -1,6 +1,8 @@
 package drift
 
 import (
+	"encoding/json"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ringfence/ringfence/kustomize/kinds"
@@ -18,8 +20,10 @@ func Complete(k kinds.Kind, o *unstructured.Unstructured) *unstructured.Unstruct
 		return o
 	}
 	o = o.DeepCopy()
-	if body, known, err := throughType(map[string]any{"spec": o.Object["spec"]}, typed); known && err == nil {
-		o.Object["spec"] = body["spec"]
+	if raw, err := json.Marshal(map[string]any{"spec": o.Object["spec"]}); err == nil {
+		if body, known, err := throughType(raw, typed); known && err == nil {
+			o.Object["spec"] = body["spec"]
+		}
 	}
 	if k.Tiered {
 		completePolicy(o)

@@ -3,9 +3,11 @@ package drift
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"pgregory.net/rapid"
@@ -217,3 +219,29 @@ func drawCalico(t *rapid.T) map[string]any {
 	}
 	return spec
 }
+
+// same says what reflect.DeepEqual says, of anything that JSON can hold.
+func TestSame(t *testing.T) {
+	leaf := rapid.OneOf(rapid.Just[any](nil), rapid.Map(rapid.Bool(), toAny[bool]), rapid.Map(rapid.Int64Range(0, 2), toAny[int64]),
+		rapid.Map(rapid.Float64Range(0, 1), toAny[float64]), rapid.Map(rapid.SampledFrom([]string{"", "a", "b"}), toAny[string]),
+		rapid.Map(rapid.IntRange(0, 1), toAny[int]), rapid.Just[any]([]any(nil)), rapid.Just[any](map[string]any(nil)))
+	values := leaf
+	for range 3 {
+		values = rapid.OneOf(leaf, rapid.Map(rapid.SliceOfN(values, 0, 2), toAny[[]any]),
+			rapid.Map(rapid.MapOfN(rapid.SampledFrom([]string{"a", "b"}), values, 0, 2), toAny[map[string]any]))
+	}
+	equal, different := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := values.Draw(t, "a"), values.Draw(t, "b")
+		require.Equal(t, reflect.DeepEqual(a, b), same(a, b))
+		if same(a, b) {
+			equal++
+		} else {
+			different++
+		}
+	})
+	assert.NotZero(t, equal)
+	assert.NotZero(t, different)
+}
+
+func toAny[T any](v T) any { return v }

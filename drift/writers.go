@@ -1,15 +1,44 @@
 package drift
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
+
+// Manager is one entry of an object's managedFields.
+type Manager struct {
+	Writer
+	// Subresource is what was written through; "" for the object itself.
+	Subresource string
+
+	fields map[string]any // as the API server writes a set of fields
+}
+
+// ManagersOf returns the entries of an object's managedFields, in their order. It reads them where they are: to convert them
+// (GetManagedFields) costs more than most comparisons.
+func ManagersOf(u *unstructured.Unstructured) []Manager {
+	metadata, _ := u.Object["metadata"].(map[string]any)
+	entries, _ := metadata["managedFields"].([]any)
+	out := make([]Manager, len(entries))
+	for i, e := range entries {
+		entry, _ := e.(map[string]any)
+		m := &out[i]
+		m.Name, _ = entry["manager"].(string)
+		m.Operation, _ = entry["operation"].(string)
+		m.Subresource, _ = entry["subresource"].(string)
+		m.fields, _ = entry["fieldsV1"].(map[string]any)
+		if text, ok := entry["time"].(string); ok {
+			if at, err := time.Parse(time.RFC3339, text); err == nil {
+				m.Time = at.UTC()
+			}
+		}
+	}
+	return out
+}
 
 // WritersOf returns the field managers behind the differing fields of a live
 // object, the latest first.
@@ -22,23 +51,13 @@ func WritersOf(u *unstructured.Unstructured, fields []Field) []Writer { return w
 // only where it holds the field in that sense (an edit under our name is
 // possible); what managedFields do not say is not guessed.
 func writers(u *unstructured.Unstructured, fields []Field) []Writer {
-	var entries []metav1.ManagedFieldsEntry
-	for _, entry := range u.GetManagedFields() {
-		if entry.Subresource != "status" {
-			entries = append(entries, entry)
-		}
-	}
-	behind := holders(entries, fields)
+	managers := slices.DeleteFunc(ManagersOf(u), func(m Manager) bool { return m.Subresource == "status" })
+	behind := holders(managers, fields)
 	var out []Writer
-	for i, entry := range entries {
-		if !behind[i] {
-			continue
+	for i, m := range managers {
+		if behind[i] {
+			out = append(out, m.Writer)
 		}
-		w := Writer{Name: entry.Manager, Operation: string(entry.Operation)}
-		if entry.Time != nil {
-			w.Time = entry.Time.UTC()
-		}
-		out = append(out, w)
 	}
 	slices.SortStableFunc(out, func(a, b Writer) int {
 		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(a.Name, b.Name))
@@ -46,53 +65,67 @@ func writers(u *unstructured.Unstructured, fields []Field) []Writer {
 	return out
 }
 
-// holders answers for each entry whether it stands behind one of the fields.
-func holders(entries []metav1.ManagedFieldsEntry, fields []Field) []bool {
-	behind := make([]bool, len(entries))
-	held := make([][][]string, len(entries))
-	for i, entry := range entries {
-		behind[i] = len(fields) == 0
-		held[i] = leaves(entry)
+// holders answers for each manager whether it stands behind one of the fields.
+func holders(managers []Manager, fields []Field) []bool {
+	behind := make([]bool, len(managers))
+	if len(fields) == 0 {
+		for i := range behind {
+			behind[i] = true
+		}
+		return behind
+	}
+	held := make([][][]string, len(managers))
+	for i, m := range managers {
+		if paths, ok := leaves(m.fields, nil, nil); ok {
+			held[i] = paths
+		}
 	}
 	for _, f := range fields {
 		at := steps(f.Path)
-		exact, around := make([]bool, len(entries)), make([]bool, len(entries))
-		for i := range entries {
+		exact, around := make([]bool, len(managers)), make([]bool, len(managers))
+		for i := range managers {
 			exact[i] = slices.ContainsFunc(held[i], func(leaf []string) bool { return leads(at, leaf) })
 			around[i] = slices.ContainsFunc(held[i], func(leaf []string) bool { return leads(leaf, at) })
 		}
 		if slices.Contains(exact, true) {
 			around = exact
 		}
-		for i := range entries {
+		for i := range managers {
 			behind[i] = behind[i] || around[i]
 		}
 	}
 	return behind
 }
 
-// leaves returns the paths that the entry's manager holds, as field names.
-func leaves(entry metav1.ManagedFieldsEntry) (out [][]string) {
-	if entry.FieldsV1 == nil {
-		return nil
-	}
-	var set fieldpath.Set
-	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.GetRawBytes())); err != nil {
-		return nil
-	}
-	set.Leaves().Iterate(func(p fieldpath.Path) { out = append(out, names(p)) })
-	return out
-}
-
-// names returns the field names of a managedFields path, without list items.
-func names(p fieldpath.Path) []string {
-	var out []string
-	for _, element := range p {
-		if element.FieldName != nil {
-			out = append(out, *element.FieldName)
+// leaves appends the paths that are held, as field names without list items, to out. It answers false of what no API server
+// writes. Source: structured-merge-diff/fieldpath, serialize-pe.go.
+func leaves(fields map[string]any, at []string, out [][]string) ([][]string, bool) {
+	for key, below := range fields {
+		if key == "." { // what is around the others
+			continue
+		}
+		children, ok := below.(map[string]any)
+		element, name, isPath := strings.Cut(key, ":")
+		if !ok || !isPath {
+			return nil, false
+		}
+		path := at
+		switch element {
+		case "f":
+			path = append(slices.Clip(at), name)
+		case "k", "v", "i": // items of lists
+		default:
+			return nil, false
+		}
+		if _, whole := children["."]; len(children) == 0 || whole && len(children) == 1 {
+			out = append(out, path)
+			continue
+		}
+		if out, ok = leaves(children, path, out); !ok {
+			return nil, false
 		}
 	}
-	return out
+	return out, true
 }
 
 // steps returns the field names of a [Field]'s path, without list indices.

@@ -56,9 +56,9 @@ func KeptBy(o *unstructured.Unstructured) string {
 
 // managersOf returns the field managers of an object, but for those of its status, sorted.
 func managersOf(o *unstructured.Unstructured) (names []string) {
-	for _, e := range o.GetManagedFields() {
-		if e.Subresource == "" {
-			names = append(names, e.Manager)
+	for _, m := range drift.ManagersOf(o) {
+		if m.Subresource == "" {
+			names = append(names, m.Name)
 		}
 	}
 	slices.Sort(names)

@@ -76,6 +76,6 @@ func (p *progress) reclaim(f *former, t *target, extra []drift.Difference, manag
 // appliedBy says whether nobody but the manager, by one apply, made what a
 // difference has. Anybody could write the same: it only narrows what is removed.
 func appliedBy(d drift.Difference, manager string) bool {
-	entries := d.Got.GetManagedFields()
-	return len(entries) == 1 && entries[0].Manager == manager && entries[0].Operation == metav1.ManagedFieldsOperationApply
+	managers := drift.ManagersOf(d.Got)
+	return len(managers) == 1 && managers[0].Name == manager && managers[0].Operation == string(metav1.ManagedFieldsOperationApply)
 }

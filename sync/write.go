@@ -175,16 +175,21 @@ func (w *writer) mixed(want *drift.Wanted, live *drift.Observed) bool {
 		}
 		holders := drift.WritersOf(live.Unstructured, []drift.Field{f})
 		return len(holders) == 0 || slices.ContainsFunc(holders, func(h drift.Writer) bool {
-			return h.Name != w.manager || h.Operation != string(metav1.ManagedFieldsOperationApply)
+			return !w.isOurs(h, metav1.ManagedFieldsOperationApply)
 		})
 	})
 }
 
 // replacedBefore says whether an object has an entry of a replacement of ours: what it owns no apply takes away.
 func (w *writer) replacedBefore(u *unstructured.Unstructured) bool {
-	return slices.ContainsFunc(u.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
-		return e.Manager == w.manager && e.Operation == metav1.ManagedFieldsOperationUpdate && e.Subresource == ""
+	return slices.ContainsFunc(drift.ManagersOf(u), func(m drift.Manager) bool {
+		return m.Subresource == "" && w.isOurs(m.Writer, metav1.ManagedFieldsOperationUpdate)
 	})
+}
+
+// isOurs says whether something was written by us, in one of the two ways.
+func (w *writer) isOurs(by drift.Writer, operation metav1.ManagedFieldsOperationType) bool {
+	return by.Name == w.manager && by.Operation == string(operation)
 }
 
 // applied is the first three steps.
@@ -280,9 +285,10 @@ func (w *writer) exactly(want *drift.Wanted, live *unstructured.Unstructured) *u
 		u.Object["status"] = status
 	}
 	var entries []metav1.ManagedFieldsEntry
-	for _, e := range live.GetManagedFields() {
-		ours := e.Manager == w.manager && e.Operation == metav1.ManagedFieldsOperationApply && e.Subresource == ""
-		if ours || e.Subresource == "status" {
+	managers := drift.ManagersOf(live)
+	for i, e := range live.GetManagedFields() {
+		m := managers[i]
+		if m.Subresource == "status" || m.Subresource == "" && w.isOurs(m.Writer, metav1.ManagedFieldsOperationApply) {
 			entries = append(entries, e)
 		}
 	}
