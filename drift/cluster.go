@@ -3,7 +3,6 @@ package drift
 import (
 	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -197,19 +196,13 @@ func (c *Cluster) Namespaces() []string {
 	return slices.Sorted(slices.Values(w.store.namespaces()))
 }
 
-// NamespaceLabels yields every live Namespace with its labels, sorted by name.
-func (c *Cluster) NamespaceLabels() iter.Seq2[string, map[string]string] {
-	return func(yield func(string, map[string]string) bool) {
-		w := c.of(kinds.Namespace)
-		if w == nil {
-			return
-		}
-		for _, n := range w.store.labelled() {
-			if !yield(n.name, n.labels) {
-				return
-			}
-		}
+// NamespaceLabels returns every live Namespace with its labels; the same ones for as long as none changes.
+func (c *Cluster) NamespaceLabels() *Namespaces {
+	w := c.of(kinds.Namespace)
+	if w == nil {
+		return nil
 	}
+	return w.store.labelled()
 }
 
 // Served says whether the cluster serves the kind.

@@ -3,8 +3,6 @@ package drift
 import (
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,18 +30,13 @@ type store struct {
 	listed  bool      // a first whole list arrived
 	// byName are the labels of the objects of a cluster-scoped kind of which every object is
 	// looked at again and again; nil until then, and after a new list.
-	byName []named
+	byName *Namespaces
 	// outlaws are the objects that were written around Calico's API server, by the uid
 	// that they have and the one under which they are shown.
 	outlaws map[types.UID]*Observed
 }
 
 // named is what selectors see of a Namespace. It must not be changed.
-type named struct {
-	name   string
-	labels map[string]string
-}
-
 // tombstoneLife is how long a deletion is remembered: longer than any report of
 // the object, or list with it, can be under way.
 const tombstoneLife = 10 * time.Minute
@@ -274,9 +267,8 @@ func (s *store) everything() (out []*Observed) {
 	return out
 }
 
-// labelled returns the labels of every object, sorted by name; computed once for
-// as long as nothing changes.
-func (s *store) labelled() []named {
+// labelled returns the labels of every object; computed once for as long as nothing changes.
+func (s *store) labelled() *Namespaces {
 	s.mu.RLock()
 	known := s.byName
 	s.mu.RUnlock()
@@ -285,34 +277,27 @@ func (s *store) labelled() []named {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]named, 0, len(s.objects))
+	all := map[string]map[string]string{}
 	for _, objects := range s.objects {
 		for name, o := range objects {
-			out = append(out, named{name, o.GetLabels()})
+			all[name] = o.GetLabels()
 		}
 	}
-	slices.SortFunc(out, func(a, b named) int { return strings.Compare(a.name, b.name) })
-	s.byName = out
-	return out
+	s.byName = NewNamespaces(all)
+	return s.byName
 }
 
-// rename keeps byName right when an object comes, changes or, if it is nil, goes. Who holds the
-// slice goes on reading the old one. To make it anew for each of many namespaces that come one
-// after the other would cost the square of their number.
+// rename keeps byName right when an object comes, changes or, if it is nil, goes.
 func (s *store) rename(name string, o *Observed) {
-	if s.byName == nil {
-		return
+	switch {
+	case s.byName == nil:
+	case o == nil:
+		s.byName = s.byName.Without(name)
+	default:
+		if before, known := s.byName.Labels(name); !known || !maps.Equal(before, o.GetLabels()) {
+			s.byName = s.byName.With(name, o.GetLabels())
+		}
 	}
-	i, known := slices.BinarySearchFunc(s.byName, name, func(n named, name string) int { return strings.Compare(n.name, name) })
-	end := i
-	if known {
-		end++
-	}
-	var now []named
-	if o != nil {
-		now = []named{{name, o.GetLabels()}}
-	}
-	s.byName = slices.Concat(s.byName[:i], now, s.byName[end:])
 }
 
 func (s *store) namespaces() []string {

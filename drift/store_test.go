@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -264,12 +263,16 @@ func TestStoreLabelled(t *testing.T) {
 			delete(want, name)
 		}
 		got := s.labelled()
-		require.True(t, slices.IsSortedFunc(got, func(a, b named) int { return strings.Compare(a.name, b.name) }))
+		var names []string
 		have := map[string]map[string]string{}
-		for _, n := range got {
-			have[n.name] = n.labels
+		for name, labels := range got.All() {
+			names, have[name] = append(names, name), labels
 		}
+		require.True(t, slices.IsSorted(names))
+		require.Len(t, names, len(want))
 		require.Equal(t, want, have)
-		require.Len(t, got, len(want))
+		labels, found := got.Labels(name)
+		require.Equal(t, want[name], labels)
+		require.Equal(t, want[name] != nil, found)
 	}
 }

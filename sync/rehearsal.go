@@ -222,19 +222,13 @@ func standing(wanted []*drift.Wanted, d drift.Difference) []*drift.Wanted {
 	return out
 }
 
-// withNamespace yields the namespaces of a scene, and the one that a target makes.
-func withNamespace(s *exposure.Scene, t *target) func(func(string, map[string]string) bool) {
-	before, own := s.Namespaces, t.namespace()
-	return func(yield func(string, map[string]string) bool) {
-		for name, labels := range before {
-			if (name != t.name || own == nil) && !yield(name, labels) {
-				return
-			}
-		}
-		if own != nil {
-			yield(t.name, overlaid(own.GetLabels(), map[string]string{"kubernetes.io/metadata.name": t.name}))
-		}
+// withNamespace returns the namespaces of a scene, and the one that a target makes.
+func withNamespace(s *exposure.Scene, t *target) *drift.Namespaces {
+	own := t.namespace()
+	if own == nil {
+		return s.Namespaces
 	}
+	return s.Namespaces.With(t.name, overlaid(own.GetLabels(), map[string]string{"kubernetes.io/metadata.name": t.name}))
 }
 
 // rehearse makes rounds until none is due: sorted by name, so that the same is always shown. What would be tried again, is not.

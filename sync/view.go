@@ -53,7 +53,7 @@ func (e *Engine) View() *View {
 	}
 	v := &View{
 		Edition: w, Network: w.rendered.Network, Workloads: w.workloads,
-		Namespaces: e.cluster.NamespaceLabels(), Live: e.cluster.In,
+		Namespaces: e.cluster.NamespaceLabels().All(), Live: e.cluster.In,
 		BuiltIn: func(o *drift.Observed) bool { return drift.BuiltIn(o, e.cluster.Flavour()) != "" },
 	}
 	differs := map[string]bool{}

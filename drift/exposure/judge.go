@@ -65,6 +65,7 @@ type suit struct {
 	extras      []reach.Workload  // their like in the other namespaces
 	unasked     map[string]bool   // tenants for which another stands
 	context     []string          // what the memory tells questions apart by
+	fixed, got  []digest          // of what is fixed, and of what is live of each difference
 	partial     bool              // there are more kinds of tenants than are looked at
 	forced      map[string]bool   // namespaces that must count, since policies of theirs do
 	exemplary   map[string]bool   // namespaces that stand for more than are looked at
@@ -108,7 +109,8 @@ func newSuit(j *Judge, s *Scene, differences []drift.Difference, pairs bool) (*s
 			c.policies = append(c.policies, renamed(d.Got.Object))
 		}
 	}
-	if err := c.classes(); err != nil {
+	c.digests()
+	if err := c.classes(j); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -126,11 +128,8 @@ func renamed(content map[string]any) reach.Object {
 
 // ownLabels finds the labels of the scene's namespace on both sides.
 func (c *suit) ownLabels() {
-	for name, l := range c.scene.Namespaces {
-		if name == c.scene.Namespace {
-			c.labels = [2]labels{l, l}
-		}
-	}
+	live, _ := c.scene.Namespaces.Labels(c.scene.Namespace)
+	c.labels = [2]labels{live, live}
 	for _, d := range c.differences {
 		if !isNamespace(d.ID) || d.Got == nil {
 			continue

@@ -73,7 +73,7 @@ func (c trial) scene(t testing.TB) (*Scene, []drift.Difference) {
 	return &Scene{
 		Network:   Network{PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
 		Namespace: c.Namespace, Wanted: git, Cluster: wantedOf(t, c.Cluster),
-		Namespaces: sorted(c.Namespaces), Tenants: sorted(tenants),
+		Namespaces: drift.NewNamespaces(c.Namespaces), Tenants: sorted(tenants),
 	}, found
 }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -17,11 +16,17 @@ import (
 // remembered is how many answers are kept; when there are more, all are forgotten.
 const remembered = 4096
 
+// rememberedClasses is of how many sets of policies the classes are kept; when there are more, all are forgotten. There may
+// be as many classes as namespaces.
+const rememberedClasses = 64
+
 // memory keeps answers by what they follow from.
 type memory struct {
 	mu      sync.Mutex
 	answers map[string]answer
-	known   map[string]reach.NamespaceTerms // by template of a tenant
+	asked   map[string]reach.NamespaceTerms // by policies
+	classed map[string][]class              // of the namespaces, by policies
+	of      *drift.Namespaces
 }
 
 // answer is what was found about the differences of one scene.
@@ -32,7 +37,7 @@ type answer struct {
 }
 
 func newMemory() memory {
-	return memory{answers: map[string]answer{}, known: map[string]reach.NamespaceTerms{}}
+	return memory{answers: map[string]answer{}, asked: map[string]reach.NamespaceTerms{}}
 }
 
 func (m *memory) get(key string) (answer, bool) {
@@ -51,20 +56,66 @@ func (m *memory) put(key string, a answer) {
 	m.answers[key] = a
 }
 
-func (m *memory) terms(template string) (reach.NamespaceTerms, bool) {
+func (m *memory) terms(policies string) (reach.NamespaceTerms, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t, ok := m.known[template]
+	t, ok := m.asked[policies]
 	return t, ok
 }
 
-func (m *memory) putTerms(template string, t reach.NamespaceTerms) {
+func (m *memory) putTerms(policies string, t reach.NamespaceTerms) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.known) >= remembered {
-		clear(m.known)
+	if len(m.asked) >= remembered {
+		clear(m.asked)
 	}
-	m.known[template] = t
+	m.asked[policies] = t
+}
+
+// classes returns what classesOf does, and remembers it until the namespaces are others.
+func (m *memory) classes(policies string, all *drift.Namespaces, terms reach.NamespaceTerms) []class {
+	m.mu.Lock()
+	known, ok := m.classed[policies]
+	ok = ok && m.of == all
+	m.mu.Unlock()
+	if ok {
+		return known
+	}
+	found := classesOf(all, terms)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.of != all || len(m.classed) >= rememberedClasses {
+		m.of, m.classed = all, map[string][]class{}
+	}
+	m.classed[policies] = found
+	return found
+}
+
+// digest stands for the content of a live object.
+type digest [sha256.Size]byte
+
+// digests finds those of the suit's live objects.
+func (c *suit) digests() {
+	for _, o := range c.scene.Fixed {
+		c.fixed = append(c.fixed, digestOf(o.Object))
+	}
+	for _, d := range c.differences {
+		var of digest
+		if d.Got != nil && !isNamespace(d.ID) {
+			of = digestOf(d.Got.Object)
+		}
+		c.got = append(c.got, of)
+	}
+}
+
+// digestOf hashes what of a live object policies depend on.
+func digestOf(content map[string]any) digest {
+	meta, _ := content["metadata"].(map[string]any)
+	raw, err := json.Marshal([]any{content["apiVersion"], content["kind"], meta["name"], ownLabels(meta), content["spec"]})
+	if err != nil {
+		raw = fmt.Appendf(nil, "%p", content)
+	}
+	return sha256.Sum256(raw)
 }
 
 // key returns a text that is equal for questions with the same answer, but for the name of the scene's namespace.
@@ -79,30 +130,18 @@ func (c *suit) key() string {
 	for _, w := range c.scene.Workloads {
 		part(fmt.Sprint(w.Namespace == c.scene.Namespace, w.Namespace, w.Name, w.Labels, w.ServiceAccount))
 	}
-	for _, o := range c.scene.Fixed {
-		writeContent(h, o.Object)
+	for _, d := range c.fixed {
+		part(string(d[:]))
 	}
-	for _, d := range c.differences {
+	for i, d := range c.differences {
 		name := d.ID.Name
 		if isNamespace(d.ID) {
 			name = "" // the scene's own
 		}
 		part(string(d.Type) + d.ID.Kind.String() + name)
-		if d.Got != nil && !isNamespace(d.ID) {
-			writeContent(h, d.Got.Object)
-		}
+		part(string(c.got[i][:]))
 	}
 	return string(h.Sum(nil))
-}
-
-// writeContent hashes what of a live object policies depend on.
-func writeContent(w io.Writer, content map[string]any) {
-	meta, _ := content["metadata"].(map[string]any)
-	raw, err := json.Marshal([]any{content["apiVersion"], content["kind"], meta["name"], ownLabels(meta), content["spec"]})
-	if err != nil {
-		raw = fmt.Appendf(nil, "%p", content)
-	}
-	fmt.Fprintf(w, "%d:%s", len(raw), raw)
 }
 
 // ownLabels are the labels of a live object but for the one that says its own namespace, which differs from tenant to tenant.

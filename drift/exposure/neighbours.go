@@ -2,8 +2,6 @@ package exposure
 
 import (
 	"crypto/sha256"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -17,8 +15,6 @@ const (
 	// templates is how many kinds of tenants are looked at; the correction of a
 	// difference waits for its judgement.
 	templates = 200
-	// examples is how many namespaces stand for all that no selector tells apart.
-	examples = 8
 )
 
 // neighbours adds the policies of other tenants where these decide: about cluster-scoped differences those of all, about
@@ -81,13 +77,9 @@ func templateOf(wanted []*drift.Wanted) string {
 
 // looksAt reports whether a tenant's policies select namespaces by one of the keys.
 func (j *Judge) looksAt(c *suit, template string, wanted []*drift.Wanted, keys map[string]bool) (bool, error) {
-	terms, ok := j.memory.terms(template)
-	if !ok {
-		var err error
-		if terms, err = c.terms(objectsOf(wanted)); err != nil {
-			return false, err
-		}
-		j.memory.putTerms(template, terms)
+	terms, err := j.terms(c, "tenant"+c.scene.Network.CalicoVersion+template, func() []reach.Object { return objectsOf(wanted) })
+	if err != nil {
+		return false, err
 	}
 	for key := range keys {
 		if terms.Sees(key) {
@@ -95,59 +87,4 @@ func (j *Judge) looksAt(c *suit, template string, wanted []*drift.Wanted, keys m
 		}
 	}
 	return false, nil
-}
-
-func (c *suit) terms(objects []reach.Object) (reach.NamespaceTerms, error) {
-	w, err := reach.New(reach.Config{Objects: objects, CalicoVersion: c.scene.Network.CalicoVersion})
-	if err != nil {
-		return reach.NamespaceTerms{}, err
-	}
-	return w.NamespaceTerms(), nil
-}
-
-// classes picks the namespaces that count: of those that no selector tells apart, a few stand for all; those that no
-// selector asks for are stood for by the pod of a namespace that nothing names.
-func (c *suit) classes() error {
-	if c.scene.Namespaces == nil {
-		return nil
-	}
-	terms, err := c.terms(slices.Concat(c.around, c.policies))
-	if err != nil {
-		return err
-	}
-	count, shown := map[string]int{}, map[string][]string{}
-	for name, labels := range c.scene.Namespaces {
-		if name == c.scene.Namespace || c.unasked[name] {
-			continue
-		}
-		asked := terms.Answer(name, labels)
-		if c.forced[name] {
-			asked = name + "\x00" + asked
-		}
-		if asked == "" {
-			continue
-		}
-		if count[asked]++; count[asked] > examples {
-			continue
-		}
-		shown[asked] = append(shown[asked], name)
-		c.spaces = append(c.spaces, NamespaceObject(name, labels))
-	}
-	for _, asked := range slices.Sorted(maps.Keys(shown)) {
-		names := shown[asked]
-		c.classed = append(c.classed, names[0])
-		if c.context = append(c.context, asked, fmt.Sprint(len(names))); count[asked] > examples {
-			for _, name := range names {
-				c.exemplary[name] = true
-			}
-			if c.pairs {
-				continue // it does not matter which ones they are
-			}
-		}
-		c.context = append(c.context, names...)
-	}
-	for _, labels := range c.labels {
-		c.context = append(c.context, terms.Answer(c.scene.Namespace, labels))
-	}
-	return nil
 }

@@ -32,8 +32,8 @@ type Scene struct {
 	// Fixed are live cluster-scoped objects that are neither in Git nor drift: Calico's own, or all of them where Git has
 	// no cluster overlay.
 	Fixed []*drift.Observed
-	// Namespaces yields every namespace with its labels.
-	Namespaces iter.Seq2[string, map[string]string]
+	// Namespaces are all namespaces with their labels. What follows from them is remembered for as long as they are the same.
+	Namespaces *drift.Namespaces
 	// Tenants yields what Git says of every tenant, by namespace.
 	Tenants iter.Seq2[string, []*drift.Wanted]
 	// Workloads are those that policy tests name in the namespace.

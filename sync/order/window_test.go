@@ -95,7 +95,7 @@ func (c *cluster) question(unit string, strict bool) Question {
 	for _, around := range []random.Revision{c.old, c.new} {
 		s := &exposure.Scene{
 			Network: exposure.Network{PodCIDRs: []netip.Prefix{random.Pods}}, Namespace: unit,
-			Wanted: wanted, Namespaces: sorted(spaces), Tenants: func(yield func(string, []*drift.Wanted) bool) {
+			Wanted: wanted, Namespaces: drift.NewNamespaces(spaces), Tenants: func(yield func(string, []*drift.Wanted) bool) {
 				for name, objects := range sorted(around) {
 					if name != "" && !yield(name, wantedOf(c.t, objects)) {
 						return

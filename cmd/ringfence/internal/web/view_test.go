@@ -30,7 +30,7 @@ func viewOf(desired []sync.Desired, workloads []kustomize.Workload, live map[kin
 	cluster := drift.Imagined(live)
 	return &sync.View{
 		Edition: &desired, Desired: desired, Workloads: func() []kustomize.Workload { return workloads },
-		Namespaces: cluster.NamespaceLabels(), Live: cluster.In, BuiltIn: func(*drift.Observed) bool { return false },
+		Namespaces: cluster.NamespaceLabels().All(), Live: cluster.In, BuiltIn: func(*drift.Observed) bool { return false },
 	}
 }
 

@@ -37,7 +37,7 @@ func daemon(t *testing.T, rendering *kustomize.Rendering, live ...*unstructured.
 	cluster := drift.Imagined(map[kinds.Kind][]*unstructured.Unstructured{
 		kinds.NetworkPolicy: live, kinds.Namespace: {parsed(t, "{apiVersion: v1, kind: Namespace, metadata: {name: a}}"), parsed(t, "{apiVersion: v1, kind: Namespace, metadata: {name: b}}")},
 	})
-	v.Namespaces, v.Live = cluster.NamespaceLabels(), cluster.In
+	v.Namespaces, v.Live = cluster.NamespaceLabels().All(), cluster.In
 	return v
 }
 
