@@ -115,6 +115,8 @@ type Config struct {
 	BreakGlass time.Duration
 	// Audit is when the watches are compared with fresh lists; nil means never.
 	Audit cron.Schedule
+	// Rush is told when many tenants are due at once, and when that is over, by turns; nil means that nobody asks.
+	Rush func(begins bool)
 	// Metrics are counted into; nil means that nobody looks.
 	Metrics *Metrics
 	// DriftMetrics are those of the comparison; nil means that nobody looks.

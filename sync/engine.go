@@ -48,6 +48,8 @@ type Engine struct {
 	// at is told each state of each round before it is entered; nil but in tests.
 	at func(tenant, state string)
 
+	rush rush
+
 	// Of a term of a [Replica], immutable: standby, if another process writes; the
 	// grant under which this one does; what left Git before, and since when
 	// differences stand, as earlier terms saw it.
@@ -109,6 +111,7 @@ func newEngine(c Config, cluster *drift.Cluster) *Engine {
 		fights:     map[string]int{},
 		courses:    map[string]course{},
 		screenings: newScreenings(),
+		rush:       rush{tell: c.Rush},
 	}
 	e.hand = e.writer
 	e.writer.wants, e.writer.lost = e.gitHas, e.lostWrite
@@ -164,6 +167,7 @@ func (e *Engine) term(ctx context.Context) {
 		e.events.mute()
 	}
 	defer e.events.stop()
+	defer e.rush.end()
 	owner := newOwner(e)
 	if !owner.load(ctx) {
 		return
@@ -201,6 +205,7 @@ func (e *Engine) work(ctx context.Context) {
 		if shutdown {
 			return
 		}
+		e.rush.saw(e.queue.Len())
 		e.round(ctx, name)
 		e.queue.Done(name)
 	}

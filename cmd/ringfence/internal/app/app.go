@@ -153,7 +153,7 @@ func newEngine(c Config, source *sources.Repository, reg prometheus.Registerer) 
 		Mode: mode(c.Daemon), Workers: c.Daemon.Sync.Workers,
 		MaxPrune: sync.PruneLimit(c.Daemon.Sync.MaxPrune), Freeze: freezes(c.Daemon.Sync.Freeze),
 		Audit: c.Daemon.Drift.Audit, BreakGlass: c.Daemon.Drift.BreakGlass.MaxDuration,
-		Metrics: sync.NewMetrics(reg), DriftMetrics: drift.NewMetrics(reg),
+		Metrics: sync.NewMetrics(reg), DriftMetrics: drift.NewMetrics(reg), Rush: collectLess(),
 		Log: c.Log,
 	}, lease)
 	if err != nil {
