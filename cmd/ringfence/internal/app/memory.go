@@ -1,9 +1,12 @@
 package app
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
+	"time"
 )
 
 const (
@@ -14,6 +17,8 @@ const (
 	rushMost = 400
 	// usually is what the runtime does unless GOGC says otherwise.
 	usually = 100
+	// rushLook is how often it is looked whether more is live now: at a first sync little is at first.
+	rushLook = 250 * time.Millisecond
 )
 
 // collectLess makes the garbage collector spend less time and more memory in a rush, and gives the memory back after it. A
@@ -22,13 +27,38 @@ func collectLess() func(rush bool) {
 	if os.Getenv("GOGC") != "" {
 		return nil
 	}
+	var end context.CancelFunc
+	var wg sync.WaitGroup
 	return func(rush bool) {
 		if rush {
-			debug.SetGCPercent(rushPercent(liveHeap()))
+			var ctx context.Context
+			ctx, end = context.WithCancel(context.Background())
+			set := rushPercent(liveHeap())
+			debug.SetGCPercent(set)
+			wg.Go(func() { followHeap(ctx, set) })
 			return
 		}
+		end()
+		wg.Wait()
 		debug.SetGCPercent(usually)
 		debug.FreeOSMemory()
+	}
+}
+
+// followHeap keeps the garbage within its bounds while what is live grows.
+func followHeap(ctx context.Context, set int) {
+	look := time.NewTicker(rushLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		if now := rushPercent(liveHeap()); now != set {
+			debug.SetGCPercent(now)
+			set = now
+		}
 	}
 }
 

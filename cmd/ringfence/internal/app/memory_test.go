@@ -1,8 +1,11 @@
 package app
 
 import (
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,13 +23,27 @@ func TestCollectLess(t *testing.T) {
 	t.Cleanup(func() { debug.SetGCPercent(usually) })
 	rush := collectLess()
 	rush(true)
-	set := debug.SetGCPercent(usually)
-	assert.Equal(t, rushPercent(liveHeap()), set)
-	assert.Greater(t, set, usually)
-	debug.SetGCPercent(set)
+	assert.Greater(t, percent(), usually)
+
+	held := make([][]byte, 0, 300)
+	for range cap(held) {
+		held = append(held, make([]byte, 1<<20))
+	}
+	runtime.GC()
+	require.Eventually(t, func() bool { return percent() == usually }, time.Minute, rushLook/10, "as much is live as garbage may be")
+	runtime.KeepAlive(held)
+	runtime.GC()
+	require.Eventually(t, func() bool { return percent() > usually }, time.Minute, rushLook/10)
 	rush(false)
-	assert.Equal(t, usually, debug.SetGCPercent(usually))
+	assert.Equal(t, usually, percent())
 
 	t.Setenv("GOGC", "50")
 	require.Nil(t, collectLess(), "who says how much garbage there may be is asked for no more")
+}
+
+// percent returns what the collector goes by.
+func percent() int {
+	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(sample)
+	return int(sample[0].Value.Uint64())
 }
