@@ -44,10 +44,7 @@ func NewWanted(o kustomize.Object) *Wanted {
 		return canonical(o.Kind, o.Unstructured, o.GetAnnotations())
 	})
 	w.template = sync.OnceValue(func() string {
-		if o.Pattern != nil {
-			return o.Pattern.Template(func() string { return templateOf(o.Unstructured) })
-		}
-		return templateOf(o.Unstructured)
+		return o.Pattern.Template(func() string { return templateOf(o.Unstructured) })
 	})
 	return w
 }

@@ -16,8 +16,11 @@ type Pattern struct {
 	template string
 }
 
-// Template returns what template does for the first object that is asked for.
+// Template returns what template does for the first object that is asked for; without a pattern, for each.
 func (p *Pattern) Template(template func() string) string {
+	if p == nil {
+		return template()
+	}
 	p.once.Do(func() { p.template = template() })
 	return p.template
 }
@@ -32,13 +35,11 @@ func (p *Pattern) judged() {
 	}
 }
 
-// newPattern returns the pattern of an object in templateNamespace; nil if it has the namespace in another place. What is
-// shared is not to be changed, so what a judge would drop is dropped now.
+// newPattern returns the pattern of an object in templateNamespace that mixes it into no other word; nil if it has it in
+// another place too. What is shared is not to be changed, so what a judge would drop is dropped now.
 func newPattern(o *unstructured.Unstructured) *Pattern {
-	if o.GetNamespace() != templateNamespace {
-		return nil
-	}
-	if mentions(placedIn(o, "")) {
+	isNamespace := func(word string, _ bool) bool { return word == templateNamespace }
+	if o.GetNamespace() != templateNamespace || anyWord(placedIn(o, ""), isNamespace) {
 		return nil
 	}
 	dropNulls(o.Object)
@@ -47,31 +48,16 @@ func newPattern(o *unstructured.Unstructured) *Pattern {
 
 // placedIn returns an object of a pattern in a namespace.
 func placedIn(o *unstructured.Unstructured, namespace string) map[string]any {
-	out := maps.Clone(o.Object)
-	metadata, _ := out["metadata"].(map[string]any)
-	metadata = maps.Clone(metadata)
+	out, metadata := withOwnMetadata(o)
 	metadata["namespace"] = namespace
-	out["metadata"] = metadata
 	return out
 }
 
-// mentions says whether a value has the template's namespace in it.
-func mentions(value any) bool {
-	switch v := value.(type) {
-	case map[string]any:
-		for key, item := range v {
-			if key == templateNamespace || mentions(item) {
-				return true
-			}
-		}
-	case []any:
-		for _, item := range v {
-			if mentions(item) {
-				return true
-			}
-		}
-	case string:
-		return v == templateNamespace
-	}
-	return false
+// withOwnMetadata returns a copy of an object that shares everything but its metadata, and that.
+func withOwnMetadata(o *unstructured.Unstructured) (out, metadata map[string]any) {
+	out = maps.Clone(o.Object)
+	metadata, _ = out["metadata"].(map[string]any)
+	metadata = maps.Clone(metadata)
+	out["metadata"] = metadata
+	return out, metadata
 }

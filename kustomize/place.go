@@ -3,7 +3,6 @@ package kustomize
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -193,9 +192,8 @@ func labelled(objects []Object, tenant string) []Object {
 	}
 	out := make([]Object, len(objects))
 	for i, o := range objects {
-		o.Unstructured = &unstructured.Unstructured{Object: maps.Clone(o.Object)}
-		metadata, _ := o.Object["metadata"].(map[string]any)
-		o.Object["metadata"] = maps.Clone(metadata)
+		content, _ := withOwnMetadata(o.Unstructured)
+		o.Unstructured = &unstructured.Unstructured{Object: content}
 		labels := o.GetLabels()
 		if labels == nil {
 			labels = map[string]string{}

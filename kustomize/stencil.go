@@ -101,7 +101,10 @@ func (s *stencils) of(ctx context.Context, r *Renderer, f *preflight, dir string
 	st.once.Do(func() {
 		objects, err := build(ctx, served, dir, r.cfg.Limits.RenderTime)
 		st.objects = objects
-		st.unfit.Store(err != nil || slices.ContainsFunc(objects, func(b built) bool { return mixes(b.Object) }))
+		if err != nil || slices.ContainsFunc(objects, func(b built) bool { return mixes(b.Object) }) {
+			st.unfit.Store(true)
+			return
+		}
 		for i := range objects {
 			objects[i].pattern = newPattern(objects[i].Unstructured)
 		}
@@ -138,17 +141,24 @@ func (s *stencils) keep() {
 
 // mixes says whether a value has the template's namespace as a part of a word.
 func mixes(value any) bool {
+	return anyWord(value, func(word string, key bool) bool {
+		return strings.Contains(word, templateNamespace) && (key || word != templateNamespace)
+	})
+}
+
+// anyWord says whether something is found among the words of a value, its keys included.
+func anyWord(value any, found func(word string, key bool) bool) bool {
 	switch v := value.(type) {
 	case map[string]any:
 		for key, item := range v {
-			if strings.Contains(key, templateNamespace) || mixes(item) {
+			if found(key, true) || anyWord(item, found) {
 				return true
 			}
 		}
 	case []any:
-		return slices.ContainsFunc(v, mixes)
+		return slices.ContainsFunc(v, func(item any) bool { return anyWord(item, found) })
 	case string:
-		return v != templateNamespace && strings.Contains(v, templateNamespace)
+		return found(v, false)
 	}
 	return false
 }
