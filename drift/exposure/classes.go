@@ -1,7 +1,6 @@
 package exposure
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,12 +20,11 @@ type class struct {
 }
 
 // classes picks the namespaces that count: of those that no selector tells apart, a few stand for all; those that no
-// selector asks for are stood for by the pod of a namespace that nothing names.
-func (c *suit) classes(j *Judge) error {
+// selector asks for are stood for by the pod of a namespace that nothing names. The key of the policies tells them apart.
+func (c *suit) classes(j *Judge, policies string) error {
 	if c.scene.Namespaces == nil {
 		return nil
 	}
-	policies := c.policiesKey()
 	terms, err := j.terms(c, policies, func() []reach.Object { return slices.Concat(c.around, c.policies) })
 	if err != nil {
 		return err
@@ -54,27 +52,9 @@ func (c *suit) classes(j *Judge) error {
 	return nil
 }
 
-// policiesKey returns a text that is equal for suits with the same policies, but for the namespace that they are in: no
-// policy asks about that by its name, unless it is written there.
-func (c *suit) policiesKey() string {
-	h := sha256.New()
-	part := func(text string) { fmt.Fprintf(h, "%d:%s", len(text), text) }
-	part(c.scene.Network.CalicoVersion)
-	for _, text := range c.context {
-		part(text)
-	}
-	for _, contents := range [][]digest{c.fixed, c.got} {
-		part(fmt.Sprint(len(contents)))
-		for _, d := range contents {
-			_, _ = h.Write(d[:])
-		}
-	}
-	return string(h.Sum(nil))
-}
-
 // terms returns what policies ask about namespaces; key tells apart what can be asked.
 func (j *Judge) terms(c *suit, key string, policies func() []reach.Object) (reach.NamespaceTerms, error) {
-	if terms, ok := j.memory.terms(key); ok {
+	if terms, ok := j.memory.asked.get(key); ok {
 		return terms, nil
 	}
 	w, err := reach.New(reach.Config{Objects: policies(), CalicoVersion: c.scene.Network.CalicoVersion})
@@ -82,7 +62,7 @@ func (j *Judge) terms(c *suit, key string, policies func() []reach.Object) (reac
 		return reach.NamespaceTerms{}, err
 	}
 	terms := w.NamespaceTerms()
-	j.memory.putTerms(key, terms)
+	j.memory.asked.put(key, terms)
 	return terms, nil
 }
 

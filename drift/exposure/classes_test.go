@@ -28,7 +28,7 @@ func TestClasses(t *testing.T) {
 	terms := w.NamespaceTerms()
 	many, alone := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		all, m := map[string]map[string]string{}, newMemory()
+		all, m := map[string]map[string]string{}, memory{}
 		for i := range rapid.IntRange(0, 4*examples).Draw(t, "namespaces") {
 			name := fmt.Sprintf("n%02d", i)
 			all[name] = map[string]string{"kubernetes.io/metadata.name": name}

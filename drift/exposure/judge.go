@@ -16,7 +16,7 @@ import (
 type Judge struct{ memory memory }
 
 // New returns a Judge that remembers nothing yet.
-func New() *Judge { return &Judge{memory: newMemory()} }
+func New() *Judge { return &Judge{} }
 
 // Judge fills in Effect and Exposure of every difference, which must all be of the scene's namespace, and returns what
 // they do together. The error concerns the network's description alone; the effects are then unknown.
@@ -29,13 +29,13 @@ func (j *Judge) Judge(s *Scene, differences []drift.Difference) (together drift.
 		return drift.Exposure{}, err
 	}
 	key := c.key()
-	found, ok := j.memory.get(key)
+	found, ok := j.memory.answers.get(key)
 	if !ok {
 		if found, err = c.judge(); err != nil {
 			return drift.Exposure{}, err
 		}
 		found.namespace = s.Namespace
-		j.memory.put(key, found)
+		j.memory.answers.put(key, found)
 	}
 	found = found.in(s.Namespace)
 	for i := range differences {
@@ -65,7 +65,6 @@ type suit struct {
 	extras      []reach.Workload  // their like in the other namespaces
 	unasked     map[string]bool   // tenants for which another stands
 	context     []string          // what the memory tells questions apart by
-	fixed, got  []digest          // of what is fixed, and of what is live of each difference
 	partial     bool              // there are more kinds of tenants than are looked at
 	forced      map[string]bool   // namespaces that must count, since policies of theirs do
 	exemplary   map[string]bool   // namespaces that stand for more than are looked at
@@ -109,8 +108,9 @@ func newSuit(j *Judge, s *Scene, differences []drift.Difference, pairs bool) (*s
 			c.policies = append(c.policies, renamed(d.Got.Object))
 		}
 	}
-	c.digests()
-	if err := c.classes(j); err != nil {
+	policies := c.policiesKey()
+	c.context = []string{policies}
+	if err := c.classes(j, policies); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -157,13 +157,13 @@ func TestMemory(t *testing.T) {
 		exposed[name] = strings.Join(describe(found), "\n")
 	}
 	assert.Equal(t, exposed["caas-twin"], strings.ReplaceAll(exposed["caas-acme"], "caas-acme", "caas-twin"))
-	assert.Len(t, judge.memory.answers, 1, "the twin was judged from memory")
+	assert.Len(t, judge.memory.answers.values, 1, "the twin was judged from memory")
 
 	c := trial{Namespace: "caas-acme", Git: []map[string]any{policy("caas-acme", "deny-all", nil)}, Live: []map[string]any{}}
 	scene, found := c.scene(t)
 	_, err := judge.Judge(scene, found)
 	require.NoError(t, err)
-	assert.Len(t, judge.memory.answers, 2)
+	assert.Len(t, judge.memory.answers.values, 2)
 }
 
 func policy(namespace, name string, ingress any) map[string]any {

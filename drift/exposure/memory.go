@@ -22,10 +22,11 @@ const rememberedClasses = 64
 
 // memory keeps answers by what they follow from.
 type memory struct {
+	answers known[answer]
+	asked   known[reach.NamespaceTerms] // by policies
+
 	mu      sync.Mutex
-	answers map[string]answer
-	asked   map[string]reach.NamespaceTerms // by policies
-	classed map[string][]class              // of the namespaces, by policies
+	classed map[string][]class // of the namespaces, by policies
 	of      *drift.Namespaces
 }
 
@@ -36,40 +37,26 @@ type answer struct {
 	each      []drift.Exposure
 }
 
-func newMemory() memory {
-	return memory{answers: map[string]answer{}, asked: map[string]reach.NamespaceTerms{}}
+// known are values by key.
+type known[V any] struct {
+	mu     sync.Mutex
+	values map[string]V
 }
 
-func (m *memory) get(key string) (answer, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	a, ok := m.answers[key]
-	return a, ok
+func (k *known[V]) get(key string) (V, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	v, ok := k.values[key]
+	return v, ok
 }
 
-func (m *memory) put(key string, a answer) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.answers) >= remembered {
-		clear(m.answers)
+func (k *known[V]) put(key string, v V) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.values == nil || len(k.values) >= remembered {
+		k.values = map[string]V{}
 	}
-	m.answers[key] = a
-}
-
-func (m *memory) terms(policies string) (reach.NamespaceTerms, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t, ok := m.asked[policies]
-	return t, ok
-}
-
-func (m *memory) putTerms(policies string, t reach.NamespaceTerms) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.asked) >= remembered {
-		clear(m.asked)
-	}
-	m.asked[policies] = t
+	k.values[key] = v
 }
 
 // classes returns what classesOf does, and remembers it until the namespaces are others.
@@ -91,57 +78,63 @@ func (m *memory) classes(policies string, all *drift.Namespaces, terms reach.Nam
 	return found
 }
 
-// digest stands for the content of a live object.
-type digest [sha256.Size]byte
-
-// digests finds those of the suit's live objects.
-func (c *suit) digests() {
-	for _, o := range c.scene.Fixed {
-		c.fixed = append(c.fixed, digestOf(o.Object))
-	}
-	for _, d := range c.differences {
-		var of digest
-		if d.Got != nil && !isNamespace(d.ID) {
-			of = digestOf(d.Got.Object)
+// policiesKey returns a text that is equal for suits with the same policies, but for the namespace that they are in: no
+// policy asks about that by its name, unless it is written there. It says all that the context says until now.
+func (c *suit) policiesKey() string {
+	return keyOf(func(part func(string)) {
+		part(fmt.Sprint(c.scene.Network.CalicoVersion, " ", len(c.context), len(c.scene.Fixed)))
+		for _, text := range c.context {
+			part(text)
 		}
-		c.got = append(c.got, of)
-	}
+		for _, o := range c.scene.Fixed {
+			part(contentOf(o.Object))
+		}
+		for _, d := range c.differences {
+			live := ""
+			if d.Got != nil && !isNamespace(d.ID) {
+				live = contentOf(d.Got.Object)
+			}
+			part(live)
+		}
+	})
 }
 
-// digestOf hashes what of a live object policies depend on.
-func digestOf(content map[string]any) digest {
+// key returns a text that is equal for questions with the same answer, but for the name of the scene's namespace.
+func (c *suit) key() string {
+	return keyOf(func(part func(string)) {
+		n := c.scene.Network
+		part(fmt.Sprint(n.PodCIDRs, n.NodeCIDRs, n.CalicoVersion, c.scene.Namespace == ""))
+		for _, text := range c.context {
+			part(text)
+		}
+		for _, w := range c.scene.Workloads {
+			part(fmt.Sprint(w.Namespace == c.scene.Namespace, w.Namespace, w.Name, w.Labels, w.ServiceAccount))
+		}
+		for _, d := range c.differences {
+			name := d.ID.Name
+			if isNamespace(d.ID) {
+				name = "" // the scene's own
+			}
+			part(string(d.Type) + d.ID.Kind.String() + name)
+		}
+	})
+}
+
+// keyOf hashes parts.
+func keyOf(tell func(part func(string))) string {
+	h := sha256.New()
+	tell(func(text string) { fmt.Fprintf(h, "%d:%s", len(text), text) })
+	return string(h.Sum(nil))
+}
+
+// contentOf returns what of a live object policies depend on.
+func contentOf(content map[string]any) string {
 	meta, _ := content["metadata"].(map[string]any)
 	raw, err := json.Marshal([]any{content["apiVersion"], content["kind"], meta["name"], ownLabels(meta), content["spec"]})
 	if err != nil {
 		raw = fmt.Appendf(nil, "%p", content)
 	}
-	return sha256.Sum256(raw)
-}
-
-// key returns a text that is equal for questions with the same answer, but for the name of the scene's namespace.
-func (c *suit) key() string {
-	h := sha256.New()
-	part := func(text string) { fmt.Fprintf(h, "%d:%s", len(text), text) }
-	n := c.scene.Network
-	part(fmt.Sprint(n.PodCIDRs, n.NodeCIDRs, n.CalicoVersion, c.scene.Namespace == ""))
-	for _, text := range c.context {
-		part(text)
-	}
-	for _, w := range c.scene.Workloads {
-		part(fmt.Sprint(w.Namespace == c.scene.Namespace, w.Namespace, w.Name, w.Labels, w.ServiceAccount))
-	}
-	for _, d := range c.fixed {
-		part(string(d[:]))
-	}
-	for i, d := range c.differences {
-		name := d.ID.Name
-		if isNamespace(d.ID) {
-			name = "" // the scene's own
-		}
-		part(string(d.Type) + d.ID.Kind.String() + name)
-		part(string(c.got[i][:]))
-	}
-	return string(h.Sum(nil))
+	return string(raw)
 }
 
 // ownLabels are the labels of a live object but for the one that says its own namespace, which differs from tenant to tenant.
