@@ -11,6 +11,7 @@ import (
 // use; a nil one is of a cluster of which nothing is known.
 type Namespaces struct{ sorted []named }
 
+// named is what selectors see of a Namespace. It must not be changed.
 type named struct {
 	name   string
 	labels map[string]string
@@ -51,8 +52,7 @@ func (n *Namespaces) Labels(name string) (map[string]string, bool) {
 	return n.sorted[i].labels, true
 }
 
-// With returns the namespaces and one more, or one with other labels. To make them anew for each of many that come one
-// after the other would cost the square of their number.
+// With returns the namespaces and one more, or one with other labels.
 func (n *Namespaces) With(name string, labels map[string]string) *Namespaces {
 	return n.replaced(name, named{name, labels})
 }

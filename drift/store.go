@@ -36,7 +36,6 @@ type store struct {
 	outlaws map[types.UID]*Observed
 }
 
-// named is what selectors see of a Namespace. It must not be changed.
 // tombstoneLife is how long a deletion is remembered: longer than any report of
 // the object, or list with it, can be under way.
 const tombstoneLife = 10 * time.Minute
@@ -287,7 +286,9 @@ func (s *store) labelled() *Namespaces {
 	return s.byName
 }
 
-// rename keeps byName right when an object comes, changes or, if it is nil, goes.
+// rename keeps byName right when an object comes, changes or, if it is nil, goes. Who holds the
+// namespaces goes on reading the old ones. To list and sort them anew for each of many that come one
+// after the other would cost far more.
 func (s *store) rename(name string, o *Observed) {
 	switch {
 	case s.byName == nil:
